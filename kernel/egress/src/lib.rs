@@ -1,0 +1,29 @@
+//! The only code that opens outbound connections: each request goes once, to an address that was checked.
+//!
+//! A request passes, in this order: the grammar of its URL ([`Target`]), the address guard ([`admissible`]) over
+//! *every* address its name resolves to, a connection to one of exactly those addresses, TLS verified for the name,
+//! one exchange. Nothing is asked of DNS twice, so a name cannot change between check and connect.
+//!
+//! Invariant: once a byte of a request may have been written it is never written again; [`SendError::effect`] says
+//! whether that point was passed.
+//!
+//! Deliberately absent: redirects, proxies (the environment is never read), cookies, decompression, HTTP/2,
+//! client certificates, caches of DNS answers.
+
+mod addr;
+mod client;
+mod connect;
+mod error;
+mod exchange;
+mod message;
+mod origin;
+mod pool;
+mod resolve;
+mod tls;
+
+pub use addr::{Development, Forbidden, admissible};
+pub use client::{Config, Egress, Limits};
+pub use error::{ConfigError, Effect, Part, Phase, Refused, SendError};
+pub use message::{Outbound, Reply};
+pub use origin::{Origin, Scheme, Target};
+pub use resolve::{Answer, Resolve, SystemResolver};

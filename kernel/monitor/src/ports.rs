@@ -1,0 +1,236 @@
+//! What the monitor needs of the world: the log, payloads, a look at the file system, a sandbox, time and randomness.
+//!
+//! Each port is passed to the steps that need it and to no other.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use latchgate_wire::digest::{Digest, Salt};
+use latchgate_wire::entry::{Body, CallHeld, Line};
+use latchgate_wire::ids::{ApprovalId, TraceId};
+use latchgate_wire::principal::Principal;
+use latchgate_wire::receipt::{ApprovalRef, PayloadAt, Receipt, Who};
+use latchgate_wire::time::Timestamp;
+
+use crate::plan::{Before, FsOperation, FsPath};
+use crate::steps::{Invocation, Permit, Ran};
+
+/// Gate time: never goes back.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+}
+
+/// Randomness fit for keys.
+pub trait Entropy: Send + Sync {
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// 128 random bits.
+    fn u128(&self) -> u128 {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        u128::from_le_bytes(bytes)
+    }
+
+    fn salt(&self) -> Salt {
+        let mut bytes = [0; 32];
+        self.fill(&mut bytes);
+        Salt(bytes)
+    }
+}
+
+/// The append-only log and the state folded from it.
+///
+/// A commit is judged against the state that includes every commit accepted before it, applied, appended, synced, and only
+/// then answered. What is refused leaves no trace.
+pub trait Log: Send + Sync {
+    fn commit(&self, commit: Commit) -> impl Future<Output = Result<Committed, CommitError>> + Send;
+
+    /// Whether a revocation covers this lease.
+    fn is_revoked(&self, who: &Who) -> bool;
+
+    /// The live call that an identical call of this owner joins, and the call that its idempotency key names.
+    fn prior(&self, identity: &CallIdentity) -> Option<Prior>;
+
+    /// What is left of the session's call budget; `None` if it has none.
+    fn calls_left(&self, who: &Who) -> Option<u64>;
+
+    /// A held call of the last 24 hours.
+    fn approval(&self, id: ApprovalId) -> Option<Approval>;
+}
+
+/// An entry to be made. `seq` and `time` are the writer's.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    pub trace_id: Option<TraceId>,
+    pub body: Body,
+    /// The payloads that the body names must be durable before the answer.
+    pub payload: Durability,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced before the entry is answered.
+    Synced,
+    /// May be lost with the power; the entry stays true.
+    Buffered,
+}
+
+/// A durable entry.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub seq: u64,
+    pub time: Timestamp,
+    pub line: Arc<Line>,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No room for the entry and the outcomes of the open intents.
+    #[error("the ledger's disk is full")]
+    Full,
+    /// The writer has ended, or refuses new calls (`reason`).
+    #[error("the ledger takes no entries: {0}")]
+    Closed(String),
+    /// The entry itself cannot be written (too long).
+    #[error("the entry cannot be written: {0}")]
+    Invalid(String),
+}
+
+/// Why the state does not admit an entry.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the lease was revoked")]
+    Revoked,
+    #[error("the session's budget is used up")]
+    BudgetExhausted,
+    #[error("the grant was used before")]
+    GrantUsed,
+    #[error("policy or manifest changed since the call was judged")]
+    ConfigChanged,
+    #[error("there is no such approval")]
+    NoApproval,
+    /// `status` in the words of [`ApprovalStatus`].
+    #[error("the approval is {status:?}")]
+    ApprovalNot { status: ApprovalStatus },
+    #[error("the approval has expired")]
+    ApprovalExpired,
+    #[error("the plan is not the one that was held")]
+    OtherPlan,
+    #[error("the call joins one that is live or waits for delivery")]
+    Joined(Box<Prior>),
+    #[error("the idempotency key belongs to another request")]
+    IdempotencyMismatch,
+    #[error("no such open intent")]
+    NoIntent,
+    #[error("too many calls are held for this principal")]
+    TooManyHeld,
+}
+
+/// What makes calls the same call (contract: Once).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallIdentity {
+    pub principal: Principal,
+    pub action_id: String,
+    pub request_hash: Digest,
+    pub idempotency_key: Option<String>,
+    pub is_read: bool,
+}
+
+/// Where an earlier identical call stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prior {
+    /// The idempotency key was used with another request.
+    Mismatch,
+    /// Waiting for a decision.
+    Held { approval_id: ApprovalId, request_hash: Digest, expires_at: Timestamp },
+    /// Being executed.
+    Running { intent_seq: u64 },
+    /// Executed; its answer was not delivered, or is asked for again under its key.
+    Finished(Arc<Finished>),
+    /// Interrupted; what happened is not known.
+    Unknown(Arc<Finished>),
+}
+
+/// An outcome with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    pub seq: u64,
+    pub trace_id: Option<TraceId>,
+    pub receipt: Receipt,
+}
+
+/// A held call and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approval {
+    pub held: Arc<CallHeld>,
+    pub held_seq: u64,
+    pub held_at: Timestamp,
+    pub trace_id: Option<TraceId>,
+    pub status: ApprovalStatus,
+    /// The decision, once approved.
+    pub approved: Option<ApprovalRef>,
+    /// The operator's reason, if denied; the gate's, if void.
+    pub reason: Option<String>,
+    /// The intent that redeemed it.
+    pub intent_seq: Option<u64>,
+    /// The outcome, if executed.
+    pub finished: Option<Arc<Finished>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalStatus {
+    Pending,
+    /// Decided, not redeemed yet.
+    Approved,
+    Denied,
+    Expired,
+    Void,
+    /// Redeemed: being executed or executed.
+    Redeemed,
+}
+
+/// Encrypted storage of arguments, plans and results beside the log.
+pub trait Payloads: Send + Sync {
+    /// Appends; durable only with a commit that says so.
+    fn put(&self, bytes: &[u8]) -> Result<PayloadAt, PayloadError>;
+
+    fn read(&self, at: PayloadAt) -> Result<Vec<u8>, PayloadError>;
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PayloadError {
+    #[error("the payload store's disk is full")]
+    Full,
+    #[error("the payload at {0} was forgotten or never reached the disk")]
+    Gone(PayloadAt),
+    #[error("the payload store failed: {0}")]
+    Failed(String),
+}
+
+/// A look at the file system while the plan is made.
+pub trait Probe: Send + Sync {
+    /// What is there, where `operation` replaces or removes it; `None` where it only reads. The object is known to exist (or,
+    /// for a write, its directory is) and to be of the kind that the operation works on.
+    fn look(
+        &self,
+        operation: FsOperation,
+        path: &FsPath,
+    ) -> impl Future<Output = Result<Option<Before>, ProbeError>> + Send;
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ProbeError {
+    /// The root itself cannot be used: the operator's to mend.
+    #[error("{message}")]
+    Root { message: String, remediation: String },
+    /// The object does not fit the operation: the caller's to mend.
+    #[error("{message}")]
+    Target { message: String },
+}
+
+/// Runs the action's component. Takes the permit: what was not committed cannot be run, and nothing runs twice.
+pub trait Sandbox: Send + Sync {
+    fn run(&self, permit: Permit, invocation: Invocation) -> impl Future<Output = Ran> + Send;
+}

@@ -1,0 +1,308 @@
+//! Bodies of the agent API and the operator API.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::entry::Budgets;
+use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
+use crate::principal::Principal;
+use crate::receipt::{ApprovalRef, ApprovalScope, EffectStatus, Runtime, VerificationStatus};
+use crate::time::Timestamp;
+
+/// `POST /v1/leases`. `dpop_jwk` alone is enough.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRequest {
+    /// `tools:call` (all), `action:<id>`, `class:<class>`; absent means `["tools:call"]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// Public P-256 JWK; its thumbprint binds the lease.
+    pub dpop_jwk: Value,
+    /// A label, at most 128 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<Budgets>,
+    /// Demand a body hash in every proof made under this lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind_body: Option<bool>,
+}
+
+/// `POST /v1/leases/renew`: the same or less.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<Budgets>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LeaseResponse {
+    pub lease_jwt: String,
+    pub session_id: SessionId,
+    pub lease_jti: LeaseId,
+    pub expires_at: Timestamp,
+    pub principal: Principal,
+}
+
+/// One action, as `GET /v1/actions` lists it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ActionInfo {
+    pub action_id: String,
+    pub version: String,
+    pub title: String,
+    pub description: String,
+    pub risk_level: String,
+    pub class: String,
+    pub tags: Vec<String>,
+    pub request_schema: Value,
+    pub response_schema: Value,
+    pub annotations: Annotations,
+    pub egress: Egress,
+}
+
+/// Hints in the words of MCP's tool annotations.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Annotations {
+    pub read_only_hint: bool,
+    pub destructive_hint: bool,
+    pub idempotent_hint: bool,
+    pub open_world_hint: bool,
+}
+
+/// Where an action may connect to: `"none"` or `{"proxy_allowlist":{"allowed_domains":[..]}}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Egress {
+    None,
+    ProxyAllowlist { allowed_domains: Vec<String> },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ActionList {
+    pub actions: Vec<ActionInfo>,
+}
+
+/// 200 of `POST /v1/actions/{id}/execute`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Executed {
+    /// `executed`.
+    pub decision: String,
+    pub trace_id: TraceId,
+    pub action_id: String,
+    pub grant_id: GrantId,
+    pub receipt_id: ReceiptId,
+    /// `seq` of the receipt in the ledger.
+    pub log_index: u64,
+    pub output: Value,
+    pub verification: VerificationSummary,
+    pub runtime: Runtime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalRef>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct VerificationSummary {
+    pub outcome: VerificationStatus,
+    pub is_fully_successful: bool,
+}
+
+/// 202 of `POST /v1/actions/{id}/execute`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pending {
+    /// `pending_approval`.
+    pub decision: String,
+    pub approval_id: ApprovalId,
+    pub request_hash: Digest,
+    pub expires_at: Timestamp,
+    pub trace_id: TraceId,
+}
+
+/// `GET /v1/approvals/{id}/poll`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Poll {
+    pub approval_id: ApprovalId,
+    pub action_id: String,
+    /// `pending`, `approved`, `denied`, `expired` or `failed`.
+    pub status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_id: Option<ReceiptId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<EffectStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// One held call, as operators (and, without arguments, its owner) see it in lists.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApprovalInfo {
+    pub approval_id: ApprovalId,
+    /// `pending`, `approved`, `denied`, `expired`, `void`, `executed` or `unknown`.
+    pub status: String,
+    pub action_id: String,
+    pub title: String,
+    pub risk_level: String,
+    pub principal: Principal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    pub session_id: SessionId,
+    pub held_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub plan_digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_id: Option<ReceiptId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApprovalList {
+    pub approvals: Vec<ApprovalInfo>,
+}
+
+/// The whole held call, for the operator who decides it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApprovalDetail {
+    #[serde(flatten)]
+    pub info: ApprovalInfo,
+    pub description: String,
+    /// The rule that held it.
+    pub rule: String,
+    /// Why the rule's author wants it asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_reason: Option<String>,
+    pub arguments: Value,
+    /// The plan: every operation as it will be performed, secrets by name.
+    pub plan: Value,
+    pub boundary: crate::receipt::Boundary,
+}
+
+/// Body of `POST /v1/approvals/{id}/approve`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveRequest {
+    /// What the operator was shown.
+    pub plan_digest: Digest,
+    #[serde(default = "once")]
+    pub scope: ApprovalScope,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+fn once() -> ApprovalScope {
+    ApprovalScope::Once
+}
+
+/// Body of `POST /v1/approvals/{id}/deny`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DenyRequest {
+    pub plan_digest: Digest,
+    /// Reaches the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Body of `POST /v1/revoke`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeRequest {
+    pub target: crate::entry::RevocationTarget,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Answer to an operator's decision.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Decided {
+    pub approval_id: ApprovalId,
+    /// `approved` or `denied`.
+    pub status: String,
+    /// The execution's receipt, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_id: Option<ReceiptId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<EffectStatus>,
+    /// Why the approved call was not executed, or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<crate::problem::Problem>,
+}
+
+/// Query of `GET /v1/audit`; every member narrows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// Entry kind, such as `call.outcome`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Any identifier: receipt, approval, grant, trace, session or lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Entries at or after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Entries before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Entries before this `seq`: where the last page ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// 1 to 1,000; absent means 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Entries, newest first, each as the JSON that stands in the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditPage {
+    pub entries: Vec<Value>,
+    /// `before` of the next page; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_before: Option<u64>,
+}
+
+/// `GET /readyz`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ready {
+    /// `ready`, `starting` or `draining`.
+    pub status: String,
+    pub ledger: String,
+    pub policy: String,
+    pub actions_registered: usize,
+    pub public_base_url: String,
+}
+
+/// `GET /v1/status` on the admin socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub status: String,
+    pub version: String,
+    pub gate: String,
+    pub boundary: crate::receipt::Boundary,
+    pub started_at: Timestamp,
+    pub uptime_s: u64,
+    pub entries: u64,
+    pub last_entry_at: Option<Timestamp>,
+    pub policy_digest: Digest,
+    pub actions_registered: usize,
+    pub approvals_pending: usize,
+    pub calls_running: usize,
+    pub unknown_outcomes: usize,
+    pub panics_caught: u64,
+    pub public_base_url: String,
+    pub home: String,
+    pub agent_socket: String,
+    pub operator: String,
+}

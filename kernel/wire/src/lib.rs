@@ -1,0 +1,29 @@
+//! Every byte that crosses the process boundary: formats, identifiers and signatures, as pure functions.
+//!
+//! Nothing here reads a clock, a file, the environment, the network or randomness: times and entropy are arguments.
+//! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`), how bytes become values
+//! (`json`, `jcs`), who may ask (`es256`, `jwk`, `jws`, `lease`, `dpop`), what is written down (`entry`, `receipt`,
+//! `merkle`, `checkpoint`), and what is answered (`problem`, `api`).
+#![forbid(unsafe_code)]
+
+pub mod digest;
+pub mod ids;
+pub mod principal;
+pub mod time;
+
+pub mod jcs;
+pub mod json;
+
+pub mod dpop;
+pub mod es256;
+pub mod jwk;
+pub mod jws;
+pub mod lease;
+
+pub mod checkpoint;
+pub mod entry;
+pub mod merkle;
+pub mod receipt;
+
+pub mod api;
+pub mod problem;
