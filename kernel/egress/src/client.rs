@@ -118,7 +118,7 @@ impl Egress {
         partition: &str,
         deadline: Instant,
     ) -> Result<Reply, SendError> {
-        
+        request.target.permitted(&self.dev)?;
         let key = PoolKey { partition: partition.to_owned(), origin: request.target.origin().clone() };
         let bytes_max = request.response_bytes_max;
         let mut message = request.into_message()?;

@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn another_prefix_case_or_length_is_refused() {
-        let text = ReceiptId::new(1, 1).to_string();
+        let text = ReceiptId::new(1_700_000_000_000, 1).to_string();
         assert!(text.parse::<GrantId>().is_err());
         assert!(text.to_lowercase().parse::<ReceiptId>().is_err());
         assert!(text[..text.len() - 1].parse::<ReceiptId>().is_err());

@@ -47,6 +47,7 @@ codes! {
     ReplayDetected = 401 "replay_detected" false "The DPoP proof was used before";
     PolicyDenied = 403 "policy_denied" false "Policy does not permit this call";
     BudgetExhausted = 403 "budget_exhausted" false "The budget is used up";
+    EgressDenied = 403 "egress_denied" false "The gate does not connect there";
     ScopeInsufficient = 403 "scope_insufficient" false "The lease does not cover this action";
     Forbidden = 403 "forbidden" false "This caller may not do that";
     NotFound = 404 "not_found" false "There is no such thing here";

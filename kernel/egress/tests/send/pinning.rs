@@ -81,10 +81,13 @@ async fn a_target_parsed_under_development_is_refused_without_it() {
     let upstream = Upstream::plain(&[Step::Answer(OK)]).await;
     let lenient = crate::support::development();
     let strict = Egress::new(Config::default()).unwrap();
-    let foreign = request(&lenient, Method::GET, &upstream.url("/"));
-    assert_refused_address(&strict.send(foreign, "test", soon()).await.unwrap_err(), "127.0.0.1");
+    let by_name = format!("http://localhost:{}/", upstream.address.port());
+    let error = strict.send(request(&lenient, Method::GET, &by_name), "test", soon()).await.unwrap_err();
+    assert_eq!(error, SendError::Refused(Refused::LoopbackName("localhost".to_owned())));
+    let by_address = request(&lenient, Method::GET, &upstream.url("/"));
+    assert_refused_address(&strict.send(by_address, "test", soon()).await.unwrap_err(), "127.0.0.1");
     assert_eq!(upstream.connections(), 0);
-    assert!(get(&lenient, &upstream.url("/")).await.is_ok());
+    assert!(get(&lenient, &by_name).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,0 +1,29 @@
+//! Policy: whether a planned call may happen, must be asked about, or is denied, and by which rule.
+//!
+//! A policy set is Cedar, checked when it is loaded against a schema generated from the loaded manifests, so that a
+//! rule that could never do what it says is an error with a line and not a silent gap. Deny beats Ask beats Allow, and
+//! what no rule matches is denied.
+//!
+//! Invariant: whatever goes wrong while judging (an error in a rule, an operation that cannot be read, an action that
+//! was not loaded) is a Deny.
+//!
+//! Read [`Policy::load`], then [`Policy::judge`]; `schema` says what rules can speak about.
+
+mod args;
+mod context;
+mod judge;
+mod load;
+mod names;
+mod rule;
+mod schema;
+mod source;
+
+#[cfg(test)]
+mod standard;
+#[cfg(test)]
+mod testing;
+
+pub use args::Unrepresentable;
+pub use judge::{Agent, Judgement, Question};
+pub use load::Policy;
+pub use source::{PolicyError, Source};

@@ -1,0 +1,89 @@
+//! Authorize: policy judges the plan. Allow goes on, Ask is held, Deny ends with its rule.
+
+use latchgate_wire::problem::Code;
+use latchgate_wire::receipt::{ApprovalRef, PayloadAt, PolicyRef, Verdict};
+use latchgate_wire::time::Timestamp;
+
+use super::Planned;
+use crate::denial::Denial;
+use crate::policy::{Agent, Judgement, Question};
+use crate::ports::{Clock, Log};
+
+/// What policy said, with the call it said it of.
+#[must_use]
+pub enum Decided {
+    Allowed(Authorized),
+    Asked(Asked),
+}
+
+/// A call that may be committed: allowed by policy, or approved by a person.
+pub struct Authorized {
+    pub(super) planned: Planned,
+    pub(super) policy: PolicyRef,
+    /// The approval, and where the held call's payload lies.
+    pub(super) approval: Option<(ApprovalRef, PayloadAt)>,
+}
+
+/// A call that a person must decide.
+pub struct Asked {
+    pub(super) planned: Planned,
+    pub(super) policy: PolicyRef,
+}
+
+/// What judging needs beside the call itself.
+pub struct Judging<'a, L, C> {
+    pub log: &'a L,
+    pub clock: &'a C,
+}
+
+impl Planned {
+    /// # Errors
+    /// 403 `policy_denied`; 422 for an argument that policy cannot represent.
+    pub fn authorize<L: Log, C: Clock>(self, judging: &Judging<'_, L, C>) -> Result<Decided, Denial> {
+        let judgement = self.judge(judging.log, judging.clock.now())?;
+        let policy = self.policy_ref(&judgement);
+        match judgement.verdict {
+            Verdict::Allow => Ok(Decided::Allowed(Authorized { planned: self, policy, approval: None })),
+            Verdict::Ask => Ok(Decided::Asked(Asked { planned: self, policy })),
+            Verdict::Deny => Err(denied(judgement, policy)),
+        }
+    }
+
+    pub(super) fn judge(&self, log: &impl Log, now: Timestamp) -> Result<Judgement, Denial> {
+        let who = &self.subject.who;
+        let question = Question {
+            principal: &who.principal,
+            agent: match &who.agent {
+                Some(label) => Agent::Claimed(label),
+                None => Agent::Unnamed,
+            },
+            manifest: &self.action.manifest,
+            args: &self.args,
+            plan: &self.plan,
+            session: who.session_id,
+            boundary: self.subject.boundary,
+            now,
+            calls_left: log.calls_left(who),
+        };
+        self.catalog.policy.judge(&question).map_err(|error| {
+            let mut denial = Denial::new(Code::SchemaViolation, error.to_string());
+            denial.pointer = Some(error.pointer);
+            denial
+        })
+    }
+
+    pub(super) fn policy_ref(&self, judgement: &Judgement) -> PolicyRef {
+        PolicyRef {
+            digest: self.catalog.policy.digest(),
+            rule: judgement.rule.clone(),
+            verdict: judgement.verdict,
+        }
+    }
+}
+
+pub(super) fn denied(judgement: Judgement, policy: PolicyRef) -> Denial {
+    let mut denial = Denial::new(Code::PolicyDenied, "policy does not permit this call");
+    denial.deny_reason = judgement.reason;
+    denial.policy = Some(policy);
+    denial.remedy("the operator can see the rule: latchgate audit --limit 5")
+}

@@ -1,0 +1,30 @@
+//! The steps of a call, one file each, in their order. Each consumes the state before it.
+
+mod authorize;
+mod attest;
+mod canonicalize;
+mod commit;
+mod execute;
+mod hold;
+mod plan;
+mod record;
+mod redeem;
+mod request;
+mod resolve;
+mod validate;
+mod verify;
+
+pub use attest::Attested;
+pub use authorize::{Asked, Authorized, Decided, Judging};
+pub use canonicalize::Canonical;
+pub use commit::{Commitment, Permit, Spent};
+pub use execute::{Executed, Invocation, Observed, Ran, StepFailure};
+pub use hold::{Held, Holding};
+pub use plan::Planned;
+pub use hold::{CallPayload, HoldError};
+pub use record::{Recorded, ResultPayload};
+pub use redeem::redeem;
+pub use request::Request;
+pub use resolve::Resolved;
+pub use validate::Validated;
+pub use verify::Verified;

@@ -1,0 +1,110 @@
+//! Plan: what will be done, from manifest and arguments alone. The file system is asked through the probe.
+
+use latchgate_wire::digest::{Digest, Salt};
+use latchgate_wire::problem::Code;
+use latchgate_wire::receipt::{PlanKind, Who};
+use latchgate_wire::time::Timestamp;
+use serde_json::Value;
+
+use super::Canonical;
+use crate::denial::Denial;
+use crate::plan::{FsStep, Plan, Step};
+use crate::ports::{CallIdentity, Entropy, Probe};
+use crate::template::{Expanded, TemplateError};
+use std::sync::Arc;
+
+use crate::catalog::{Action, Catalog};
+use latchgate_wire::ids::TraceId;
+use latchgate_wire::receipt::{Boundary, ProofId};
+
+/// A call whose every operation is known. The same value is judged, shown, held and executed.
+#[derive(Clone)]
+pub struct Planned {
+    pub(super) subject: Subject,
+    pub(super) action: Arc<Action>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) identity: CallIdentity,
+    pub(super) args: Value,
+    pub(super) plan: Plan,
+    pub(super) salt: Salt,
+    pub(super) plan_digest: Digest,
+    pub(super) args_digest: Digest,
+}
+
+/// For whom a call is made: of the request, or of the held entry.
+#[derive(Clone)]
+pub(super) struct Subject {
+    pub who: Who,
+    pub trace_id: TraceId,
+    pub boundary: Boundary,
+    pub proof: Option<ProofId>,
+    pub lease_expires_at: Timestamp,
+}
+
+impl Canonical {
+    /// # Errors
+    /// 422 for arguments that make no operation, or a target that does not fit; 503 for a root that cannot be used.
+    pub async fn plan(self, probe: &impl Probe, entropy: &impl Entropy) -> Result<Planned, Denial> {
+        let identity = self.identity();
+        let resolved = self.validated.resolved;
+        let expanded = resolved.action.template.expand(&self.validated.args)?;
+        let plan = Plan { kind: PlanKind::Exact, steps: vec![step(expanded, probe).await?] };
+        let salt = entropy.salt();
+        let caller = &resolved.request.caller;
+        let subject = Subject {
+            who: caller.who().clone(),
+            trace_id: resolved.request.trace_id,
+            boundary: caller.boundary(),
+            proof: Some(caller.proof().clone()),
+            lease_expires_at: caller.lease().expires_at(),
+        };
+        Ok(Planned {
+            plan_digest: plan.digest(&salt).map_err(|error| Denial::fault(error.to_string()))?,
+            args_digest: Digest::salted(&salt, &self.args_bytes),
+            subject,
+            action: resolved.action,
+            catalog: resolved.catalog,
+            identity,
+            args: self.validated.args,
+            plan,
+            salt,
+        })
+    }
+}
+
+async fn step(expanded: Expanded, probe: &impl Probe) -> Result<Step, Denial> {
+    match expanded {
+        Expanded::Http(step) => Ok(Step::Http(step)),
+        Expanded::Fs { operation, path, content, bytes_max } => {
+            let before = probe.look(operation, &path).await?;
+            Ok(Step::Fs(FsStep { operation, path, content, before, bytes_max }))
+        }
+    }
+}
+
+impl From<TemplateError> for Denial {
+    fn from(error: TemplateError) -> Self {
+        let mut denial = Denial::new(Code::InvalidTarget, error.message);
+        denial.pointer = error.pointer;
+        denial.remediation = error.remediation;
+        denial
+    }
+}
+
+impl Planned {
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub fn args(&self) -> &Value {
+        &self.args
+    }
+
+    pub fn plan_digest(&self) -> Digest {
+        self.plan_digest
+    }
+
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+}

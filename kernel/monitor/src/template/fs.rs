@@ -1,0 +1,158 @@
+//! File templates: a path below the operator's root, and what a write puts there.
+
+use crate::manifest::{FsRules, FsTemplate, Manifest};
+use crate::plan::{Content, FsOperation, FsPath};
+use crate::schema::{Violation, below};
+
+use super::arguments::Arguments;
+use super::glob::Glob;
+use super::text::Text;
+use super::{Args, Expanded, TemplateError};
+
+#[derive(Debug)]
+pub(super) struct FsCompiled {
+    operation: FsOperation,
+    path: PathTemplate,
+    content: Option<Text>,
+    allow: Vec<Glob>,
+    deny: Vec<Glob>,
+    bytes_max: u64,
+}
+
+#[derive(Debug)]
+enum PathTemplate {
+    /// The whole path is one argument, of any depth.
+    Whole(String),
+    /// Arguments fill components or parts of one, and never add any.
+    Components(Vec<Text>),
+}
+
+impl FsCompiled {
+    pub(super) fn compile(
+        manifest: &Manifest,
+        template: &FsTemplate,
+        arguments: &Arguments<'_>,
+        wrong: &mut Vec<Violation>,
+    ) -> Option<Self> {
+        let rules = manifest.fs.as_ref();
+        if rules.is_none_or(|rules| !rules.operations.contains(&template.operation)) {
+            let expected = format!("expected `{}` among the operations of `fs`", template.operation.as_str());
+            wrong.push(Violation::new("/fs/operations", expected));
+        }
+        let path = PathTemplate::parse(&template.path, arguments);
+        let path = path.map_err(|why| wrong.push(Violation::new("/template/path", why))).ok();
+        let content = compile_content(template, arguments);
+        let content = content.map_err(|why| wrong.push(Violation::new("/template/content", why))).ok();
+        let (allow, deny) = globs(rules?, wrong);
+        let bytes_max = manifest.limits.response_bytes;
+        Some(Self { operation: template.operation, path: path?, content: content?, allow, deny, bytes_max })
+    }
+
+    pub(super) fn expand(&self, args: &Args) -> Result<Expanded, TemplateError> {
+        let path = self.path.expand(args)?;
+        self.permit(&path)?;
+        let content = self.content.as_ref().map(|text| text.plain(args)).transpose()?.map(Content::Text);
+        Ok(Expanded::Fs { operation: self.operation, path, content, bytes_max: self.bytes_max })
+    }
+
+    fn permit(&self, path: &FsPath) -> Result<(), TemplateError> {
+        if path.as_str().is_empty() && self.operation != FsOperation::List {
+            let message = format!("expected the path of a file to {}, found the root itself", self.operation.as_str());
+            return Err(self.path.refused(message));
+        }
+        let allowed = self.allow.iter().any(|glob| glob.matches(path));
+        if !allowed || self.deny.iter().any(|glob| glob.matches(path)) {
+            let message = format!("this action may not {} that path", self.operation.as_str());
+            return Err(self.path.refused(message).remedy("choose a path that the action's file rules allow"));
+        }
+        Ok(())
+    }
+}
+
+impl PathTemplate {
+    fn parse(path: &str, arguments: &Arguments<'_>) -> Result<Self, String> {
+        let whole = Text::parse(path)?;
+        if let Some(objection) = whole.objection(arguments) {
+            return Err(objection);
+        }
+        if let Some(name) = whole.whole() {
+            return Ok(Self::Whole(name.to_owned()));
+        }
+        // Only a text that is its own normal form shows what will be touched.
+        let sample: String = whole.expand_sample();
+        if FsPath::parse(&sample).map_err(|e| e.to_string())?.as_str() != sample {
+            return Err("expected a path without `.`, empty components or a slash at the end".into());
+        }
+        path.split('/').map(Text::parse).collect::<Result<_, _>>().map(Self::Components)
+    }
+
+    fn expand(&self, args: &Args) -> Result<FsPath, TemplateError> {
+        let text = match self {
+            Self::Whole(name) => whole(name, args)?,
+            Self::Components(components) => {
+                let expanded: Result<Vec<_>, _> = components.iter().map(|c| component(c, args)).collect();
+                expanded?.join("/")
+            }
+        };
+        FsPath::parse(&text).map_err(|error| {
+            self.refused(error.to_string()).remedy("give a path relative to the root, like notes/today.md")
+        })
+    }
+
+    /// An error of the argument that the path is made of.
+    fn refused(&self, message: impl Into<String>) -> TemplateError {
+        let name = match self {
+            Self::Whole(name) => Some(name.as_str()),
+            Self::Components(components) => components.iter().flat_map(Text::names).next(),
+        };
+        name.map_or_else(|| TemplateError::new("refused"), |name| TemplateError::of(name, "refused"))
+            .saying(message)
+    }
+}
+
+fn whole(name: &str, args: &Args) -> Result<String, TemplateError> {
+    Text::named(name).plain(args)
+}
+
+/// One component: an argument in it adds no slash and makes no component that means nothing or another place.
+fn component(template: &Text, args: &Args) -> Result<String, TemplateError> {
+    let text = template.expand(args, |name, value, out| {
+        if value.contains('/') {
+            return Err(TemplateError::of(name, "expected a name without `/`"));
+        }
+        out.push_str(value);
+        Ok(())
+    })?;
+    match (text.as_str(), template.names().next()) {
+        ("" | "." | "..", Some(name)) => Err(TemplateError::of(name, "expected a name, found nothing or dots only")),
+        _ => Ok(text),
+    }
+}
+
+fn compile_content(template: &FsTemplate, arguments: &Arguments<'_>) -> Result<Option<Text>, String> {
+    match (template.operation, &template.content) {
+        (FsOperation::Write, None) => Err("expected content, because the operation is `write`".into()),
+        (FsOperation::Write, Some(content)) => {
+            let text = Text::parse(content)?;
+            text.objection(arguments).map_or(Ok(Some(text)), Err)
+        }
+        (FsOperation::Read | FsOperation::List | FsOperation::Delete, None) => Ok(None),
+        (FsOperation::Read | FsOperation::List | FsOperation::Delete, Some(_)) => {
+            Err("expected content only where the operation is `write`".into())
+        }
+    }
+}
+
+fn globs(rules: &FsRules, wrong: &mut Vec<Violation>) -> (Vec<Glob>, Vec<Glob>) {
+    let mut parse = |texts: &[String], pointer: &str| {
+        let mut globs = Vec::new();
+        for (i, text) in texts.iter().enumerate() {
+            match Glob::parse(text) {
+                Ok(glob) => globs.push(glob),
+                Err(why) => wrong.push(Violation::new(below(pointer, i), why)),
+            }
+        }
+        globs
+    };
+    (parse(&rules.allow, "/fs/allow"), parse(&rules.deny, "/fs/deny"))
+}
