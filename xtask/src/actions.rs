@@ -1,8 +1,8 @@
-//! `cargo xtask actions`: builds the guests into `prebuilt/` and pins their digests; with `--check`, proves both.
+//! `cargo xtask actions`: builds the guests and pins their digests; with `--check`, proves both.
 //!
-//! A guest becomes a component in two steps, `guests` then `component`, by a builder that `toolchain` finds. The same
-//! sources and the same builder give the same bytes wherever they lie, so `--check` can compare bytes; with another
-//! builder it compares the interface (WIT) and says so.
+//! A guest becomes a component in two steps, `guests` then `component`, by a builder that `toolchain`
+//! finds. The same sources and the same builder give the same bytes wherever they lie, so `--check` can
+//! compare bytes; with another builder it compares the interface (WIT) and says so.
 
 mod component;
 mod debian;
@@ -97,7 +97,7 @@ impl Comparison {
             return Ok(Self::Bytes);
         }
         println!(
-            "comparing the INTERFACE (WIT) ONLY, not bytes: the committed components were built by\n  {committed_by}"
+            "comparing the INTERFACE (WIT) ONLY, not bytes: the committed were built by\n  {committed_by}"
         );
         Ok(Self::Interface { committed_by })
     }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 latchgate_action::export!(run);
 
-/// `{"status", "content_type", "text"}`, or `"base64"` in place of `"text"` if the body is not UTF-8. A status of 400 or
-/// more is a result, not an error.
+/// `{"status", "content_type", "text"}`, or `"base64"` in place of `"text"` if the body is not UTF-8. A
+/// status of 400 or more is a result, not an error.
 fn run(invocation: Invocation) -> Result<Value, String> {
     let mut last = None;
     for (index, step) in (0u32..).zip(&invocation.steps) {

@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// The member name and its value: `("text", ...)` if `bytes` are UTF-8, else `("base64", ...)`, RFC 4648 section 4 with
-/// padding. No byte is lost or replaced either way.
+/// The member name and its value: `("text", ...)` if `bytes` are UTF-8, else `("base64", ...)`, RFC 4648
+/// section 4 with padding. No byte is lost or replaced either way.
 pub fn text_or_base64(bytes: Vec<u8>) -> (&'static str, String) {
     match String::from_utf8(bytes) {
         Ok(text) => ("text", text),

@@ -13,7 +13,7 @@ macro_rules! export {
         struct Component;
 
         impl $crate::bindings::Guest for Component {
-            fn run(invocation: ::std::string::String) -> ::core::result::Result<::std::string::String, ::std::string::String> {
+            fn run(invocation: String) -> ::core::result::Result<String, String> {
                 $crate::answer(&invocation, $run)
             }
         }

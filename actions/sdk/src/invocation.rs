@@ -34,8 +34,8 @@ pub enum FsOperation {
 }
 
 impl Invocation {
-    /// Members this SDK does not know are ignored, so that a newer host can say more; a kind of step or an operation it
-    /// does not know is an error, because the guest could not perform it.
+    /// Members this SDK does not know are ignored, so that a newer host can say more; a kind of step or an
+    /// operation it does not know is an error, because the guest could not perform it.
     pub(crate) fn parse(json: &str) -> Result<Self, String> {
         serde_json::from_str(json).map_err(|error| format!("invocation not understood: {error}"))
     }

@@ -1,1 +1,30 @@
-//! placeholder
+//! The gate as a process: configuration, keys, sockets, HTTP routes, assembly and lifecycle.
+//!
+//! ```text
+//! socket > http (bounds, credentials) > calls (owned by the gate, never by a connection) > monitor::pipeline > answer
+//! ```
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
+
+pub mod start;
+
+mod approvals;
+mod calls;
+mod http;
+mod leases;
+mod operators;
+mod refusals;
+mod running;
+
+mod builtin;
+mod clock;
+mod home;
+mod hardening;
+mod world;
+
+pub mod verify;
+
+pub use hardening::install;
+pub use home::config::{Config, ConfigError};
+pub use home::places::{PlaceError, Places};
+pub use running::{Running, Summary};
+pub use start::{StartError, UpOptions, start};

@@ -1,1 +1,3 @@
-//! placeholder
+//! The append-only log and its single writer, the state folded from it, payloads, checkpoints and a disposable index.
+
+pub mod state;

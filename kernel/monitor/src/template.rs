@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::manifest::{Manifest, Template};
 use crate::plan::{Content, FsOperation, FsPath, HttpStep};
-use crate::schema::Violation;
+use crate::schema::{Violation, below};
 
 use arguments::Arguments;
 use fs::FsCompiled;
@@ -91,7 +91,12 @@ impl TemplateError {
 
     /// Of the argument `name`.
     fn of(name: &str, message: impl Into<String>) -> Self {
-        Self { pointer: Some(crate::schema::below("", name)), ..Self::new(message) }
+        Self::new(message).at(name)
+    }
+
+    fn at(mut self, name: &str) -> Self {
+        self.pointer = Some(below("", name));
+        self
     }
 
     fn remedy(mut self, remediation: impl Into<String>) -> Self {

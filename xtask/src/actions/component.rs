@@ -8,7 +8,8 @@ use wit_parser::{Resolve, WorldId, WorldItem};
 const PACKAGE: &str = "latchgate:action/";
 const EXPORT: &str = "run";
 
-/// The validated component around a core module that carries its component type (wit-bindgen puts it there).
+/// The validated component around a core module that carries its component type (wit-bindgen puts it
+/// there).
 pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = ComponentEncoder::default().validate(true).module(module)?;
     encoder.encode()
@@ -48,5 +49,46 @@ fn decode(component: &[u8]) -> Result<(Resolve, WorldId)> {
     match wit_component::decode(component)? {
         DecodedWasm::Component(resolve, world) => Ok((resolve, world)),
         DecodedWasm::WitPackage(..) => bail!("a WIT package, expected a component"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wit_component::StringEncoding;
+
+    use super::*;
+
+    /// A core module `(import "bad:pkg/i" "f" (func))`, and one without imports.
+    const IMPORTING: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x0f\x01\x09bad:pkg/i\x01f\0\0";
+    const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
+
+    fn component(module: &[u8]) -> Vec<u8> {
+        let wit = "package bad:pkg; interface i { f: func(); } world w { import i; }";
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("bad.wit", wit).unwrap();
+        let world = resolve.select_world(&[package], Some("w")).unwrap();
+        let mut module = module.to_vec();
+        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        encode(&module).unwrap()
+    }
+
+    #[test]
+    fn an_import_or_export_outside_the_world_is_refused() {
+        for (module, expected) in [(IMPORTING, "imports bad:pkg/i"), (EMPTY, "exports []")] {
+            let error = ensure_world(&component(module)).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_shipped_guest_imports_only_what_it_calls() {
+        for (name, import) in
+            [("http_api", "latchgate:action/http@1.0.0"), ("fs", "latchgate:action/fs@1.0.0")]
+        {
+            let path = format!("{}/../actions/prebuilt/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+            let (resolve, world) = decode(&std::fs::read(path).unwrap()).unwrap();
+            let imports = resolve.worlds[world].imports.keys();
+            assert_eq!(imports.map(|key| resolve.name_world_key(key)).collect::<Vec<_>>(), [import]);
+        }
     }
 }

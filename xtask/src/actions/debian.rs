@@ -1,4 +1,4 @@
-//! Debian's Rust toolchain, unpacked into a private directory: nothing is installed. apt checks the signatures.
+//! Debian's Rust toolchain, unpacked into a private directory; nothing is installed.
 
 use std::{
     env, fs,
@@ -10,8 +10,9 @@ use anyhow::{Context, Result};
 use super::remove_directory;
 use crate::process;
 
-/// The compiler, std for the host (build scripts and macros), std's sources, and the linker with its LLVM. What these
-/// need beyond that, gcc and the libraries of libllvm22, is on a machine that can build the rest of the project.
+/// The compiler, std for the host (build scripts and macros), std's sources, and the linker with its
+/// LLVM. What these need beyond that, gcc and small libraries, is on a machine that can build the rest of
+/// the project.
 const PACKAGES: [&str; 7] = [
     "rustc-web",
     "libstd-rust-web-1.96",

@@ -1,4 +1,4 @@
-//! The guest crates: which there are, and how one is compiled to a core module, the same bytes in every place.
+//! The guest crates: which there are, and how one compiles to a core module, the same in every directory.
 
 use std::{
     collections::BTreeSet,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 /// The digest of each built-in guest, by name.
 type Digests = BTreeMap<String, String>;
 
-/// Writes the digests into every manifest in `directory` that names a built-in module; gives the files it changed.
+/// Writes the digests into every manifest that names a built-in module; gives the files it changed.
 pub fn pin_all(directory: &Path, digests: &Digests) -> Result<Vec<PathBuf>> {
     let mut changed = Vec::new();
     for path in manifests(directory)? {
@@ -39,8 +39,8 @@ pub fn differences(directory: &Path, digests: &Digests) -> Result<Vec<String>> {
     Ok(differences)
 }
 
-/// `manifest` with the digest of its built-in module in its `module_digest` line. Both are top-level members, each on
-/// its own line. A manifest whose module is a path is left alone.
+/// `manifest` with the digest of its built-in module in its `module_digest` line. Both are top-level
+/// members, each on its own line. A manifest whose module is a path is left alone.
 fn pin(manifest: &str, digests: &Digests) -> Result<String> {
     let Some(name) = manifest.lines().find_map(builtin) else {
         return Ok(manifest.to_owned());

@@ -26,8 +26,8 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// Looks in this order: the current toolchain's own target, `rustup target add`, Debian's packages unpacked into
-    /// `target/wasm-toolchain`.
+    /// Looks in this order: the current toolchain's own target, `rustup target add`, Debian's packages
+    /// unpacked into `target/wasm-toolchain`.
     pub fn find(root: &Path) -> Result<Self> {
         match env::var(CHOICE).ok().as_deref() {
             Some("rustup") => {
@@ -43,8 +43,8 @@ impl Toolchain {
         }
     }
 
-    /// One line that is the same wherever the same sources give the same bytes. It names the host, because cargo hashes
-    /// it into symbol names.
+    /// One line that is the same wherever the same sources give the same bytes. It names the host,
+    /// because cargo hashes it into symbol names.
     pub fn identity(&self) -> &str {
         &self.identity
     }
@@ -89,8 +89,9 @@ impl Toolchain {
         }))
     }
 
-    /// Debian ships no compiled std for the target, so cargo builds it from Debian's sources. Cargo is the one at hand,
-    /// and therefore named beside the compiler: it decides the arguments that rustc gets.
+    /// Debian ships no compiled std for the target, so cargo builds it from Debian's sources. Cargo is
+    /// the one at hand, and therefore named beside the compiler: it decides the arguments that rustc
+    /// gets.
     fn debian(root: &Path) -> Result<Self> {
         let unpacked = debian::unpack(&root.join("target/wasm-toolchain"))?;
         let rustc = Rustc { program: unpacked.rustc(), library_path: Some(unpacked.library_path()), root };

@@ -18,10 +18,6 @@ mod rule;
 mod schema;
 mod source;
 
-#[cfg(test)]
-mod standard;
-#[cfg(test)]
-mod testing;
 
 pub use args::Unrepresentable;
 pub use judge::{Agent, Judgement, Question};

@@ -22,7 +22,7 @@ pub(super) struct FsCompiled {
 #[derive(Debug)]
 enum PathTemplate {
     /// The whole path is one argument, of any depth.
-    Whole(String),
+    Whole(Text),
     /// Arguments fill components or parts of one, and never add any.
     Components(Vec<Text>),
 }
@@ -75,11 +75,11 @@ impl PathTemplate {
         if let Some(objection) = whole.objection(arguments) {
             return Err(objection);
         }
-        if let Some(name) = whole.whole() {
-            return Ok(Self::Whole(name.to_owned()));
+        if whole.whole().is_some() {
+            return Ok(Self::Whole(whole));
         }
         // Only a text that is its own normal form shows what will be touched.
-        let sample: String = whole.expand_sample();
+        let sample = whole.sample();
         if FsPath::parse(&sample).map_err(|e| e.to_string())?.as_str() != sample {
             return Err("expected a path without `.`, empty components or a slash at the end".into());
         }
@@ -88,7 +88,7 @@ impl PathTemplate {
 
     fn expand(&self, args: &Args) -> Result<FsPath, TemplateError> {
         let text = match self {
-            Self::Whole(name) => whole(name, args)?,
+            Self::Whole(text) => text.plain(args)?,
             Self::Components(components) => {
                 let expanded: Result<Vec<_>, _> = components.iter().map(|c| component(c, args)).collect();
                 expanded?.join("/")
@@ -102,29 +102,23 @@ impl PathTemplate {
     /// An error of the argument that the path is made of.
     fn refused(&self, message: impl Into<String>) -> TemplateError {
         let name = match self {
-            Self::Whole(name) => Some(name.as_str()),
+            Self::Whole(text) => text.names().next(),
             Self::Components(components) => components.iter().flat_map(Text::names).next(),
         };
-        name.map_or_else(|| TemplateError::new("refused"), |name| TemplateError::of(name, "refused"))
-            .saying(message)
+        match name {
+            Some(name) => TemplateError::of(name, message),
+            None => TemplateError::new(message),
+        }
     }
-}
-
-fn whole(name: &str, args: &Args) -> Result<String, TemplateError> {
-    Text::named(name).plain(args)
 }
 
 /// One component: an argument in it adds no slash and makes no component that means nothing or another place.
 fn component(template: &Text, args: &Args) -> Result<String, TemplateError> {
-    let text = template.expand(args, |name, value, out| {
-        if value.contains('/') {
-            return Err(TemplateError::of(name, "expected a name without `/`"));
+    let text = template.plain(args)?;
+    match template.names().next() {
+        Some(name) if text.contains('/') || matches!(text.as_str(), "" | "." | "..") => {
+            Err(TemplateError::of(name, "expected a name: not empty, no dots only, no `/`"))
         }
-        out.push_str(value);
-        Ok(())
-    })?;
-    match (text.as_str(), template.names().next()) {
-        ("" | "." | "..", Some(name)) => Err(TemplateError::of(name, "expected a name, found nothing or dots only")),
         _ => Ok(text),
     }
 }

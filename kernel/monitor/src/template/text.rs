@@ -13,7 +13,7 @@ use super::{Args, TemplateError};
 pub(super) struct Text(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+enum Piece {
     Literal(String),
     Name(String),
 }
@@ -55,15 +55,6 @@ impl Text {
         }
     }
 
-    /// The text itself, if it has no placeholder.
-    pub(super) fn literal(&self) -> Option<&str> {
-        match self.0.as_slice() {
-            [] => Some(""),
-            [Piece::Literal(text)] => Some(text),
-            _ => None,
-        }
-    }
-
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Name(name) => Some(name.as_str()),
@@ -76,6 +67,19 @@ impl Text {
             Piece::Literal(text) => Some(text.as_str()),
             Piece::Name(_) => None,
         })
+    }
+
+    pub(super) fn map_literals(self, change: impl Fn(String) -> String) -> Self {
+        let changed = self.0.into_iter().map(|piece| match piece {
+            Piece::Literal(text) => Piece::Literal(change(text)),
+            Piece::Name(name) => Piece::Name(name),
+        });
+        Self(changed.collect())
+    }
+
+    /// The text with `x` for each argument.
+    pub(super) fn sample(&self) -> String {
+        self.0.iter().map(|piece| if let Piece::Literal(text) = piece { text.as_str() } else { "x" }).collect()
     }
 
     /// What is wrong with the arguments named, if they are to be inserted as text and can never be left out.
@@ -96,13 +100,13 @@ impl Text {
     pub(super) fn expand(
         &self,
         args: &Args,
-        mut encode: impl FnMut(&str, &str, &mut String) -> Result<(), TemplateError>,
+        encode: impl Fn(&str, &mut String),
     ) -> Result<String, TemplateError> {
         let mut out = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
-                Piece::Name(name) => encode(name, &scalar(name, args)?, &mut out)?,
+                Piece::Name(name) => encode(&scalar(name, args)?, &mut out),
             }
         }
         Ok(out)
@@ -110,10 +114,7 @@ impl Text {
 
     /// The text with its arguments as they are.
     pub(super) fn plain(&self, args: &Args) -> Result<String, TemplateError> {
-        self.expand(args, |_, value, out| {
-            out.push_str(value);
-            Ok(())
-        })
+        self.expand(args, |value, out| out.push_str(value))
     }
 }
 

@@ -1,0 +1,155 @@
+//! Where a gate keeps its things (contract: Places). Never in the agent's working directory.
+
+use std::path::{Path, PathBuf};
+
+/// `sun_path` holds 108 bytes, one of them the closing NUL (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// The directories of one gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// `latchgate.toml`, `manifests/`, `policies/`, `operators/`.
+    pub config_dir: PathBuf,
+    /// `ledger/`, `index/`, `keys/`, `gate.log`.
+    pub state_dir: PathBuf,
+    /// The sockets.
+    pub run_dir: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PlaceError {
+    #[error("neither LATCHGATE_HOME nor HOME is set, so there is no place for the gate's files; set LATCHGATE_HOME")]
+    NoHome,
+    #[error("{name} is {value}, which is not an absolute path; set it to one")]
+    Relative { name: &'static str, value: String },
+    #[error(
+        "the socket path {path} has {len} bytes and the system takes {SOCKET_PATH_BYTES_MAX}; \
+         set LATCHGATE_HOME or XDG_RUNTIME_DIR to a shorter path"
+    )]
+    SocketPathTooLong { path: String, len: usize },
+}
+
+impl Places {
+    /// `$LATCHGATE_HOME`, else the XDG directories.
+    pub fn find() -> Result<Self, PlaceError> {
+        let places = match absolute("LATCHGATE_HOME")? {
+            Some(home) => Self::at_home(&home),
+            None => Self::xdg()?,
+        };
+        places.checked()
+    }
+
+    /// Everything below one directory, as with `$LATCHGATE_HOME`.
+    pub fn at_home(home: &Path) -> Self {
+        Self { config_dir: home.to_owned(), state_dir: home.join("state"), run_dir: home.join("run") }
+    }
+
+    fn xdg() -> Result<Self, PlaceError> {
+        let below_home = |name, rest: &str| match (absolute(name)?, absolute("HOME")?) {
+            (Some(dir), _) => Ok(dir.join("latchgate")),
+            (None, Some(home)) => Ok(home.join(rest).join("latchgate")),
+            (None, None) => Err(PlaceError::NoHome),
+        };
+        let run_dir = match absolute("XDG_RUNTIME_DIR")? {
+            Some(dir) => dir.join("latchgate"),
+            None => PathBuf::from(format!("/tmp/latchgate-{}", rustix::process::getuid().as_raw())),
+        };
+        Ok(Self {
+            config_dir: below_home("XDG_CONFIG_HOME", ".config")?,
+            state_dir: below_home("XDG_STATE_HOME", ".local/state")?,
+            run_dir,
+        })
+    }
+
+    fn checked(self) -> Result<Self, PlaceError> {
+        let path = self.admin_socket();
+        let len = path.as_os_str().len();
+        if len > SOCKET_PATH_BYTES_MAX {
+            return Err(PlaceError::SocketPathTooLong { path: path.display().to_string(), len });
+        }
+        Ok(self)
+    }
+
+    pub fn agent_socket(&self) -> PathBuf {
+        self.run_dir.join("gate.sock")
+    }
+
+    pub fn admin_dir(&self) -> PathBuf {
+        self.run_dir.join("admin")
+    }
+
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin_dir().join("gate-admin.sock")
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.config_dir.join("latchgate.toml")
+    }
+
+    pub fn manifests_dir(&self) -> PathBuf {
+        self.config_dir.join("manifests")
+    }
+
+    pub fn policies_dir(&self) -> PathBuf {
+        self.config_dir.join("policies")
+    }
+
+    /// Public keys and roles of the operators.
+    pub fn operators_dir(&self) -> PathBuf {
+        self.config_dir.join("operators")
+    }
+
+    pub fn ledger_dir(&self) -> PathBuf {
+        self.state_dir.join("ledger")
+    }
+
+    pub fn index_dir(&self) -> PathBuf {
+        self.state_dir.join("index")
+    }
+
+    pub fn keys_dir(&self) -> PathBuf {
+        self.state_dir.join("keys")
+    }
+
+    /// The ledger's public key, for `verify`.
+    pub fn entry_public_key(&self) -> PathBuf {
+        self.keys_dir().join("entry.pub")
+    }
+
+    /// The newest checkpoint known, kept apart from the ledger.
+    pub fn last_checkpoint(&self) -> PathBuf {
+        self.keys_dir().join("last-checkpoint")
+    }
+
+    /// The private key of an operator of this machine.
+    pub fn operator_key(&self, name: &str) -> PathBuf {
+        self.keys_dir().join(format!("operator-{name}.pem"))
+    }
+
+    /// What no file action may reach, whatever its root.
+    pub fn forbidden(&self) -> Vec<PathBuf> {
+        vec![self.config_dir.clone(), self.state_dir.clone(), self.run_dir.clone()]
+    }
+}
+
+fn absolute(name: &'static str) -> Result<Option<PathBuf>, PlaceError> {
+    match std::env::var_os(name) {
+        None => Ok(None),
+        Some(value) if value.is_empty() => Ok(None),
+        Some(value) if Path::new(&value).is_absolute() => Ok(Some(PathBuf::from(value))),
+        Some(value) => Err(PlaceError::Relative { name, value: value.to_string_lossy().into_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_path_of_the_systems_limit_is_taken_and_one_more_is_refused() {
+        let tail = "/run/admin/gate-admin.sock".len();
+        let at = |len: usize| Places::at_home(Path::new(&format!("/{}", "x".repeat(len - tail - 1))));
+        assert!(at(107).checked().is_ok());
+        assert!(matches!(at(108).checked(), Err(PlaceError::SocketPathTooLong { len: 108, .. })));
+    }
+}

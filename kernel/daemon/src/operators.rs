@@ -1,0 +1,172 @@
+//! Operators: named P-256 keys with a role, each request signed over its method, URL and body.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use latchgate_monitor::authenticator::{Presented, ProofWindow};
+use latchgate_monitor::denial::Denial;
+use latchgate_monitor::ports::{Clock, Entropy};
+use latchgate_wire::dpop;
+use latchgate_wire::entry::Signed;
+use latchgate_wire::jwk::{Jwk, Thumbprint};
+use latchgate_wire::principal::is_name;
+use latchgate_wire::problem::Code;
+use latchgate_wire::receipt::ProofId;
+use serde::{Deserialize, Serialize};
+
+use crate::home::files::{create_private, private_dir, read_private};
+use crate::home::keys::{KeyError, signing_key};
+use crate::home::places::Places;
+
+/// The operator that the first `up` makes.
+pub const LOCAL: &str = "local";
+
+/// The admin socket's clients sign for this URL, whatever the socket's path.
+const BASE_URL: &str = "http://localhost";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Viewer,
+    Approver,
+    Admin,
+}
+
+/// One file of `operators/`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OperatorFile {
+    role: Role,
+    /// Public key.
+    jwk: Jwk,
+}
+
+struct Operator {
+    name: String,
+    role: Role,
+}
+
+/// The keys that may open the admin socket's routes.
+pub struct Operators {
+    by_key: BTreeMap<Thumbprint, Operator>,
+    proofs: ProofWindow,
+    started_s: i64,
+}
+
+/// A request that an operator signed.
+pub struct Operated {
+    name: String,
+    signed: Signed,
+}
+
+impl Operated {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was signed, for the ledger.
+    pub fn signed(self) -> Signed {
+        self.signed
+    }
+}
+
+impl Operators {
+    /// Reads `operators/`, and makes the local operator where there is none at all.
+    pub fn load(places: &Places, entropy: &impl Entropy, now_s: i64) -> Result<Self, KeyError> {
+        let dir = places.operators_dir();
+        private_dir(&dir)?;
+        let local = dir.join(format!("{LOCAL}.toml"));
+        let files = list(&dir)?;
+        let files = if files.is_empty() {
+            let key = signing_key(&places.operator_key(LOCAL), entropy)?;
+            let file = OperatorFile { role: Role::Admin, jwk: Jwk::from(key.verifying_key()) };
+            let text = toml::to_string(&file).map_err(|_| KeyError::Broken(local.display().to_string()))?;
+            create_private(&local, text.as_bytes())?;
+            list(&dir)?
+        } else {
+            files
+        };
+        let mut by_key = BTreeMap::new();
+        for (name, path) in files {
+            let text = String::from_utf8(read_private(&path)?);
+            let file: OperatorFile = text
+                .ok()
+                .and_then(|text| toml::from_str(&text).ok())
+                .ok_or_else(|| KeyError::Broken(path.display().to_string()))?;
+            by_key.insert(file.jwk.thumbprint(), Operator { name, role: file.role });
+        }
+        Ok(Self { by_key, proofs: ProofWindow::default(), started_s: now_s })
+    }
+
+    /// Whether a key belongs to an operator: such a key gets no lease.
+    pub fn holds(&self, jkt: &Thumbprint) -> bool {
+        self.by_key.contains_key(jkt)
+    }
+
+    /// Takes the proof over method, URL and body, by the key of an operator of at least `role`.
+    ///
+    /// # Errors
+    /// 401 for the proof, 403 for the role.
+    pub fn authenticate(
+        &self,
+        presented: Presented<'_>,
+        role: Role,
+        clock: &impl Clock,
+    ) -> Result<Operated, Denial> {
+        let now = clock.now();
+        let text = match presented.dpop {
+            [value] => std::str::from_utf8(value).ok(),
+            _ => None,
+        };
+        let text = text.ok_or_else(|| {
+            Denial::new(Code::MissingDpopHeader, "expected one DPoP header, signed by an operator's key")
+        })?;
+        let url = format!("{BASE_URL}{}", presented.path);
+        let expected = dpop::Expected {
+            method: presented.method,
+            uris: &[&url],
+            ath: None,
+            jkt: None,
+            body: presented.body,
+            require_bh: true,
+            now,
+        };
+        let proof = dpop::verify(text, &expected).map_err(|e| Denial::new(e.code(), e.to_string()))?;
+        let jkt = proof.jkt();
+        let Some(operator) = self.by_key.get(&jkt) else {
+            return Err(Denial::new(Code::Forbidden, "this key belongs to no operator of this gate"));
+        };
+        if proof.iat() < self.started_s {
+            return Err(Denial::new(Code::InvalidDpop, "dpop proof is older than the gate's last start")
+                .remedy("sign a new proof"));
+        }
+        let id = ProofId { jkt: jkt.to_string(), jti: proof.jti().to_owned(), iat: proof.iat() };
+        if !self.proofs.burn(&id, now) {
+            return Err(Denial::new(Code::ReplayDetected, "the dpop proof was used before"));
+        }
+        if operator.role < role {
+            let detail = format!("operator {} is {:?}, this needs {role:?}", operator.name, operator.role);
+            return Err(Denial::new(Code::Forbidden, detail.to_lowercase()));
+        }
+        let signed = Signed {
+            operator: operator.name.clone(),
+            jkt: id.jkt,
+            body: String::from_utf8_lossy(presented.body).into_owned(),
+            proof: text.to_owned(),
+        };
+        Ok(Operated { name: operator.name.clone(), signed })
+    }
+}
+
+fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>, KeyError> {
+    let broken = || KeyError::Broken(dir.display().to_string());
+    let mut files = Vec::new();
+    for file in std::fs::read_dir(dir).map_err(|_| broken())? {
+        let path = file.map_err(|_| broken())?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".toml"));
+        if let Some(name) = name.filter(|name| is_name(name)) {
+            files.push((name.to_owned(), path));
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,71 @@
+//! The monitor's ports, made of the real things.
+
+use std::sync::Arc;
+
+use latchgate_ledger::{Ledger, PayloadStore};
+use latchgate_monitor::pipeline::{Settings, World};
+use latchgate_monitor::ports::Entropy;
+use latchgate_wasm::{Host, Roots};
+
+use crate::clock::GateClock;
+
+pub struct GateWorld {
+    pub ledger: Ledger,
+    pub payloads: Arc<PayloadStore>,
+    pub roots: Arc<Roots>,
+    pub host: Host,
+    pub clock: Arc<GateClock>,
+    pub entropy: OsEntropy,
+    pub settings: Settings,
+}
+
+impl World for GateWorld {
+    type Log = Ledger;
+    type Payloads = PayloadStore;
+    type Probe = Roots;
+    type Sandbox = Host;
+    type Clock = GateClock;
+    type Entropy = OsEntropy;
+
+    fn log(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn payloads(&self) -> &PayloadStore {
+        &self.payloads
+    }
+
+    fn probe(&self) -> &Roots {
+        &self.roots
+    }
+
+    fn sandbox(&self) -> &Host {
+        &self.host
+    }
+
+    fn clock(&self) -> &GateClock {
+        &self.clock
+    }
+
+    fn entropy(&self) -> &OsEntropy {
+        &self.entropy
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// The kernel's generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        if let Err(error) = getrandom::fill(bytes) {
+            // Without randomness no key, id or salt can be trusted: nothing that follows would be safe.
+            tracing::error!(%error, "the kernel gives no randomness");
+            std::process::abort();
+        }
+    }
+}

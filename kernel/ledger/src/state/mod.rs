@@ -1,0 +1,224 @@
+//! What the log means: the state that decides which entry may come next, a pure fold over the entries so far.
+//!
+//! The writer folds entries as it accepts them, readers see a second fold of what is synced, start-up and `verify` fold the
+//! log again: one set of rules for all. Invariant: [`State::admit`] is total and changes nothing; [`State::apply`] never
+//! fails, whatever it is given, so that a log that was signed can always be read back.
+
+mod approvals;
+mod calls;
+mod grants;
+mod revocations;
+mod rules;
+mod sessions;
+
+use latchgate_monitor::ports::{Approval, ApprovalStatus, CallIdentity, Refusal};
+use latchgate_wire::digest::Digest;
+use latchgate_wire::entry::{Body, Call, CallIntent, ConfigChanged, Entry};
+use latchgate_wire::ids::{ApprovalId, SessionId};
+use latchgate_wire::receipt::Who;
+use latchgate_wire::time::Timestamp;
+
+pub use calls::{OpenCall, Standing};
+
+/// How long answers, keys and approvals are remembered (contract: Once).
+pub const MEMORY_MS: i64 = 24 * 60 * 60 * 1000;
+/// Held calls that may wait at once for one principal.
+pub const HELD_MAX: usize = 64;
+
+/// How often, in gate time, what nobody can ask for any more is dropped.
+const SWEEP_MS: i64 = 60 * 60 * 1000;
+
+/// Why an entry does not fit behind the log.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Objection {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The call is one that is live already; the place of its outcome, where there is one, is given by `seq`.
+    #[error("the call joins one that is live or waits for delivery")]
+    Joined(Standing),
+    /// No caller can cause this: the entry contradicts itself or the log.
+    #[error("{0}")]
+    Invalid(&'static str),
+}
+
+/// The state after some number of entries.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    size: u64,
+    last_time: Option<Timestamp>,
+    swept_at: Option<Timestamp>,
+    config: Option<ConfigChanged>,
+    revocations: revocations::Revocations,
+    sessions: sessions::Sessions,
+    grants: grants::Grants,
+    approvals: approvals::Approvals,
+    calls: calls::Calls,
+}
+
+impl State {
+    /// Whether an entry with this body may follow at this time.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn admit(&self, body: &Body, now: Timestamp) -> Result<(), Objection> {
+        match body {
+            Body::LeaseIssued(issued) => self.admit_lease(issued, now),
+            Body::CallHeld(held) => self.admit_held(held, now),
+            Body::ApprovalDecided(decided) => self.admit_decision(decided, now),
+            Body::CallIntent(intent) => self.admit_intent(intent, now),
+            Body::CallOutcome(receipt) => self.admit_outcome(receipt),
+            Body::GateStarted(_)
+            | Body::GateRecovered(_)
+            | Body::GateStopped(_)
+            | Body::ConfigChanged(_)
+            | Body::LeaseRevoked(_)
+            | Body::CallDenied(_)
+            | Body::CallsDelivered(_)
+            | Body::RefusalsCounted(_) => Ok(()),
+        }
+    }
+
+    /// Takes the entry in.
+    pub fn apply(&mut self, entry: &Entry) {
+        let now = entry.time;
+        match &entry.body {
+            Body::ConfigChanged(config) => self.config = Some(config.clone()),
+            Body::LeaseIssued(issued) => self.sessions.issued(issued),
+            Body::LeaseRevoked(revoked) => self.revocations.revoke(&revoked.target, now),
+            Body::CallHeld(held) => {
+                self.approvals.held(held, entry);
+                self.calls.held(held, now);
+            }
+            Body::ApprovalDecided(decided) => self.approvals.decided(decided, now),
+            Body::CallIntent(intent) => self.apply_intent(intent, entry),
+            Body::CallOutcome(receipt) => {
+                if let Some(open) = self.calls.finished(receipt, entry.seq, now) {
+                    self.sessions.settle(&open.intent.call.who.session_id, open.intent.cost, receipt.cost);
+                }
+            }
+            Body::CallsDelivered(delivered) => self.calls.delivered(&delivered.intents),
+            Body::GateStarted(_)
+            | Body::GateRecovered(_)
+            | Body::GateStopped(_)
+            | Body::CallDenied(_)
+            | Body::RefusalsCounted(_) => {}
+        }
+        self.size = entry.seq.saturating_add(1);
+        self.last_time = Some(now);
+        self.sweep(now);
+    }
+
+    fn apply_intent(&mut self, intent: &CallIntent, entry: &Entry) {
+        self.grants.consume(intent.grant_id, entry.time);
+        self.sessions.reserve(&intent.call.who.session_id, intent.cost);
+        if let Some(approval) = &intent.approval {
+            self.approvals.redeemed(approval.id, entry.seq);
+        }
+        self.calls.intent(intent, entry);
+    }
+
+    /// What was dropped here was out of reach before: no answer changes by it.
+    fn sweep(&mut self, now: Timestamp) {
+        let due = self.swept_at.is_none_or(|at| now.since(at) >= SWEEP_MS);
+        if !due {
+            return;
+        }
+        self.swept_at = Some(now);
+        self.sessions.sweep(now);
+        self.approvals.sweep(now, &self.calls);
+        let approvals = &self.approvals;
+        self.calls.sweep(now, |id| approvals.waits(id, now));
+    }
+
+    /// The number of entries folded.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn last_time(&self) -> Option<Timestamp> {
+        self.last_time
+    }
+
+    /// Policy and actions in force.
+    pub fn config(&self) -> Option<&ConfigChanged> {
+        self.config.as_ref()
+    }
+
+    pub fn is_revoked(&self, who: &Who) -> bool {
+        self.revocations.covers(who)
+    }
+
+    /// What is left of a session's call budget; `None` if it has none. A session that was never opened has nothing left.
+    pub fn calls_left(&self, session: &SessionId) -> Option<u64> {
+        self.sessions.calls_left(session)
+    }
+
+    /// The live call that this one joins, or the one that its key names.
+    pub fn prior(&self, identity: &CallIdentity, now: Timestamp) -> Option<Standing> {
+        let hash = calls::RequestId::of(&identity.principal, &identity.action_id, &identity.request_hash);
+        let key = identity.idempotency_key.as_deref();
+        let key = key.map(|key| calls::KeyId::of(&identity.principal, &identity.action_id, key));
+        self.standing(hash, key, &identity.request_hash, identity.is_read, now)
+    }
+
+    fn prior_of(&self, call: &Call, now: Timestamp) -> Option<Standing> {
+        let hash = calls::RequestId::of(&call.who.principal, &call.action.id, &call.request_hash);
+        let key = call.idempotency_key.as_deref();
+        let key = key.map(|key| calls::KeyId::of(&call.who.principal, &call.action.id, key));
+        self.standing(hash, key, &call.request_hash, call.is_read, now)
+    }
+
+    fn standing(
+        &self,
+        hash: calls::RequestId,
+        key: Option<calls::KeyId>,
+        request_hash: &Digest,
+        is_read: bool,
+        now: Timestamp,
+    ) -> Option<Standing> {
+        let held = |id| self.approvals.waits(id, now);
+        match key {
+            // A key makes its own identity: a new key is a new call.
+            Some(key) => self.calls.by_key(&key, request_hash, now, held),
+            None if is_read => None,
+            None => self.calls.by_request(&hash, now, held),
+        }
+    }
+
+    pub fn approval(&self, id: ApprovalId) -> Option<&Approval> {
+        self.approvals.named(id)
+    }
+
+    pub fn approvals(&self) -> impl Iterator<Item = &Approval> {
+        self.approvals.all()
+    }
+
+    pub fn approvals_pending(&self, now: Timestamp) -> usize {
+        self.approvals().filter(|a| a.status == ApprovalStatus::Pending && now < a.held.expires_at).count()
+    }
+
+    /// Intents without an outcome, by `seq`.
+    pub fn open_calls(&self) -> impl Iterator<Item = (u64, &OpenCall)> {
+        self.calls.open()
+    }
+
+    pub fn open_len(&self) -> usize {
+        self.calls.open_len()
+    }
+
+    pub fn is_open(&self, intent_seq: u64) -> bool {
+        self.calls.is_open(intent_seq)
+    }
+
+    /// Where the outcome of an intent lies, if it is still remembered.
+    pub fn outcome_seq(&self, intent_seq: u64) -> Option<u64> {
+        self.calls.outcome_seq(intent_seq)
+    }
+
+    pub fn unknown_len(&self) -> usize {
+        self.calls.unknown_len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

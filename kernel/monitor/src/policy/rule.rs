@@ -1,0 +1,87 @@
+//! What a rule's annotations say: its name, whether it asks, and what the agent may be told.
+
+use cedar_policy as cedar;
+
+use super::source::{Place, PolicyError};
+
+/// Names that verdicts without a rule carry.
+pub(super) const DEFAULT: &str = "default";
+
+/// One rule of a policy set, beside its conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub id: String,
+    pub effect: Effect,
+    /// For the agent.
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Allow,
+    /// Why a person is asked.
+    Ask(String),
+    Deny,
+}
+
+impl Rule {
+    /// # Errors
+    /// Every annotation that is missing, unknown or malformed.
+    pub fn read(rule: &cedar::Policy, place: &Place<'_>) -> Result<Self, Vec<PolicyError>> {
+        let mut errors = Vec::new();
+        let (mut id, mut ask, mut reason) = (None, None, None);
+        for (name, value) in rule.annotations() {
+            let read = match name {
+                "id" => read_id(value, place).map(|value| id = Some(value)),
+                "ask" => read_text(name, value, place).map(|value| ask = Some(value)),
+                "reason" => read_text(name, value, place).map(|value| reason = Some(value)),
+                _ => Err(unknown(name, place)),
+            };
+            errors.extend(read.err());
+        }
+        if rule.annotation("id").is_none() {
+            errors.push(place.error("the rule has no @id", "add @id(\"...\") in front of it"));
+        }
+        let effect = match (rule.effect(), ask) {
+            (cedar::Effect::Permit, None) => Effect::Allow,
+            (cedar::Effect::Permit, Some(why)) => Effect::Ask(why),
+            (cedar::Effect::Forbid, None) => Effect::Deny,
+            (cedar::Effect::Forbid, Some(_)) => {
+                let remedy = "annotate a permit, or remove @ask: what is forbidden is not asked about";
+                errors.push(place.error_at("ask", "@ask on a forbid", remedy));
+                Effect::Deny
+            }
+        };
+        match id {
+            Some(id) if errors.is_empty() => Ok(Self { id, effect, reason }),
+            _ => Err(errors),
+        }
+    }
+}
+
+fn read_id(value: &str, place: &Place<'_>) -> Result<String, PolicyError> {
+    if value == DEFAULT {
+        let problem = "the @id `default` is what verdicts without a rule are called";
+        return Err(place.error_at("id", problem, "choose another name"));
+    }
+    if latchgate_wire::principal::is_name(value) {
+        return Ok(value.to_owned());
+    }
+    Err(place.error_at("id", "@id is no name", "use 1 to 64 of A-Z a-z 0-9 . _ -"))
+}
+
+fn read_text(name: &str, value: &str, place: &Place<'_>) -> Result<String, PolicyError> {
+    if !value.trim().is_empty() && value.chars().count() <= 300 && !value.contains(char::is_control) {
+        return Ok(value.to_owned());
+    }
+    let remedy = format!("write @{name}(\"...\") with 1 to 300 characters and no control characters");
+    Err(place.error_at(name, format!("@{name} says nothing that can be shown"), remedy))
+}
+
+fn unknown(name: &str, place: &Place<'_>) -> PolicyError {
+    if name == "at_most" {
+        let remedy = "remove it, and set a budget on the lease; without it the rule applies without a limit";
+        return place.error_at(name, "@at_most is not supported yet", remedy);
+    }
+    place.error_at(name, format!("unknown annotation @{name}"), "use @id, @reason or @ask")
+}
