@@ -1,1 +1,30 @@
-//! placeholder
+//! How anyone talks to a gate: finding its socket, connections, leases, proofs, typed calls.
+//!
+//! Read in this order: where the gate is (`endpoint`, `guard`), how bytes get there (`transport`), who signs
+//! (`signer`), what is asked and answered (`exchange`), and the three callers: anyone (`public`), an agent (`agent`,
+//! with its `session`), an operator (`operator`).
+#![forbid(unsafe_code)]
+
+mod endpoint;
+mod guard;
+
+mod transport;
+
+mod exchange;
+mod signer;
+
+mod agent;
+mod operator;
+mod public;
+mod session;
+
+mod error;
+
+#[cfg(test)]
+mod fake_gate;
+
+pub use agent::{AgentClient, AgentOptions, CallOptions, CallOutcome};
+pub use endpoint::{Endpoint, EndpointError, Search};
+pub use error::ClientError;
+pub use operator::OperatorClient;
+pub use public::PublicClient;

@@ -9,6 +9,7 @@ pub mod start;
 
 mod approvals;
 mod calls;
+mod gate;
 mod http;
 mod leases;
 mod operators;

@@ -24,7 +24,6 @@ pub mod ports;
 
 pub mod authenticator;
 pub mod catalog;
-pub mod glob;
 pub mod manifest;
 pub mod policy;
 pub mod schema;

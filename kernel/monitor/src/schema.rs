@@ -14,7 +14,7 @@ use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 use defaults::Defaults;
-pub use violation::Violation;
+pub use violation::{Violation, Violations};
 
 /// A compiled schema. Checking allocates only where something is wrong or a default is missing.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ impl RequestSchema {
     /// # Errors
     /// Every part that the dialect does not know, with its place in the schema; the first thing that the standard
     /// forbids; a default that its own schema refuses.
-    pub fn compile(schema: &Value) -> Result<Self, Vec<Violation>> {
+    pub fn compile(schema: &Value) -> Result<Self, Violations> {
         dialect::check(schema)?;
-        let validator = build(schema).map_err(|e| vec![e])?;
+        let validator = build(schema).map_err(|e| Violations(vec![e]))?;
         let defaults = Defaults::of(schema)?;
         Ok(Self { schema: schema.clone(), validator, defaults })
     }

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::manifest::{Manifest, Template};
 use crate::plan::{Content, FsOperation, FsPath, HttpStep};
-use crate::schema::{Violation, below};
+use crate::schema::{Violations, below};
 
 use arguments::Arguments;
 use fs::FsCompiled;
@@ -58,16 +58,20 @@ pub struct TemplateError {
 impl CompiledTemplate {
     /// # Errors
     /// Every part of the template, or of the egress and file rules, that cannot work, with its place in the manifest.
-    pub fn compile(manifest: &Manifest) -> Result<Self, Vec<Violation>> {
+    pub fn compile(manifest: &Manifest) -> Result<Self, Violations> {
         let arguments = Arguments::of(&manifest.request_schema);
         let mut wrong = Vec::new();
         let kind = match &manifest.template {
-            Template::Http(template) => HttpCompiled::compile(manifest, template, &arguments, &mut wrong).map(Kind::Http),
-            Template::Fs(template) => FsCompiled::compile(manifest, template, &arguments, &mut wrong).map(Kind::Fs),
+            Template::Http(template) => {
+                HttpCompiled::compile(manifest, template, &arguments, &mut wrong).map(Kind::Http)
+            }
+            Template::Fs(template) => {
+                FsCompiled::compile(manifest, template, &arguments, &mut wrong).map(Kind::Fs)
+            }
         };
         match kind {
             Some(kind) if wrong.is_empty() => Ok(Self(kind)),
-            _ => Err(wrong),
+            _ => Err(Violations(wrong)),
         }
     }
 

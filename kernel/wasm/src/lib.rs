@@ -1,1 +1,35 @@
-//! placeholder
+//! The Wasmtime host: runs the component of an action in a sandbox whose only ways out are the steps of one plan.
+//!
+//! A guest has fuel, time, memory and host calls, all bounded, and the interfaces that its manifest declares; nothing else is
+//! linked. It chooses which planned step to perform and when, never what the step does. What happened is what the host saw
+//! ([`journal`]), whatever the guest says.
+//!
+//! ```text
+//! Permit -> Host::run -> new Store, pooled instance -> guest `run` -> http | fs | log -> Observed
+//!                          fuel, epochs, limiter                        egress, roots
+//! ```
+
+mod host;
+
+mod engine;
+mod module;
+mod wasi;
+
+mod bindings;
+mod call;
+mod journal;
+mod limiter;
+mod stop;
+
+mod fs;
+mod http;
+mod log;
+mod roots;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::EngineError;
+pub use host::{Host, HostConfig};
+pub use module::RegisterError;
+pub use roots::{RootError, Roots};

@@ -36,6 +36,11 @@ pub fn check_private_file(path: &Path) -> Result<(), FileError> {
     check(path, "file", 0o600)
 }
 
+/// Refuses a file that others could replace or write: what it says rules the gate, but is no secret.
+pub fn check_owned_file(path: &Path) -> Result<(), FileError> {
+    check(path, "file", 0o755)
+}
+
 fn check(path: &Path, kind: &'static str, mode: u32) -> Result<(), FileError> {
     // A symbolic link would let whoever made it choose what is checked.
     let found = fs::symlink_metadata(path).map_err(FileError::io(path))?;

@@ -18,15 +18,17 @@ impl Manifest {
         self.check_imports(&mut wrong);
         self.check_verify(&mut wrong);
         arguments::check(&self.request_schema, &mut wrong);
-        let response = RequestSchema::compile(&self.response_schema);
-        wrong.extend(response.err().into_iter().flatten().map(|v| inside("/response_schema", v)));
+        if let Err(violations) = RequestSchema::compile(&self.response_schema) {
+            wrong.extend(violations.0.into_iter().map(|v| inside("/response_schema", v)));
+        }
         let request = RequestSchema::compile(&self.request_schema);
         let template = CompiledTemplate::compile(self);
         match (request, template) {
             (Ok(request), Ok(template)) => examples::check(self, &request, &template, &mut wrong),
             (request, template) => {
-                wrong.extend(request.err().into_iter().flatten().map(|v| inside("/request_schema", v)));
-                wrong.extend(template.err().into_iter().flatten());
+                let request = request.err().map_or_else(Vec::new, |violations| violations.0);
+                wrong.extend(request.into_iter().map(|v| inside("/request_schema", v)));
+                wrong.extend(template.err().map_or_else(Vec::new, |violations| violations.0));
             }
         }
         wrong
@@ -37,17 +39,21 @@ impl Manifest {
             name.starts_with(|c: char| c.is_ascii_lowercase())
                 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         });
-        let is_component =
-            self.module.ends_with(".wasm") && FsPath::parse(&self.module).is_ok_and(|p| p.as_str() == self.module);
+        let is_component = self.module.ends_with(".wasm")
+            && FsPath::parse(&self.module).is_ok_and(|p| p.as_str() == self.module);
         if !is_builtin && !is_component {
-            wrong.push(Violation::new("/module", "expected `builtin:NAME`, or the relative path of a .wasm component"));
+            wrong.push(Violation::new(
+                "/module",
+                "expected `builtin:NAME`, or the relative path of a .wasm component",
+            ));
         }
     }
 
     fn check_risk(&self, wrong: &mut Vec<Violation>) {
         let least = least_risk(self.class);
         if self.risk_level < least {
-            let message = format!("expected {} or more for the class {}", least.as_str(), self.class.as_str());
+            let message =
+                format!("expected {} or more for the class {}", least.as_str(), self.class.as_str());
             wrong.push(Violation::new("/risk_level", message));
         }
     }
@@ -62,7 +68,10 @@ impl Manifest {
             },
         };
         if changes && self.class == Class::Read {
-            wrong.push(Violation::new("/class", "expected another class than read for an operation that changes something"));
+            wrong.push(Violation::new(
+                "/class",
+                "expected another class than read for an operation that changes something",
+            ));
         }
     }
 
@@ -73,7 +82,10 @@ impl Manifest {
             Template::Fs(_) => (Import::Fs, Import::Http, "fs", ("egress", self.egress.is_some())),
         };
         if !self.imports.contains(&needed) {
-            wrong.push(Violation::new("/imports", format!("expected the import that the template and `{section}` need")));
+            wrong.push(Violation::new(
+                "/imports",
+                format!("expected the import that the template and `{section}` need"),
+            ));
         }
         if self.imports.contains(&needless) {
             wrong.push(Violation::new("/imports", "expected no import that the template does not need"));
@@ -87,10 +99,16 @@ impl Manifest {
     fn check_verify(&self, wrong: &mut Vec<Violation>) {
         let has_statuses = !self.verify.http_status.is_empty();
         if has_statuses && !matches!(self.template, Template::Http(_)) {
-            wrong.push(Violation::new("/verify/http_status", "expected status codes only for an http template"));
+            wrong.push(Violation::new(
+                "/verify/http_status",
+                "expected status codes only for an http template",
+            ));
         }
         if has_statuses && self.verify.unverifiable {
-            wrong.push(Violation::new("/verify/unverifiable", "expected status codes or unverifiable, not both"));
+            wrong.push(Violation::new(
+                "/verify/unverifiable",
+                "expected status codes or unverifiable, not both",
+            ));
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::Manifest;
-use crate::schema::{RequestSchema, Violation};
+use crate::schema::{RequestSchema, Violation, Violations};
 use yaml::Document;
 
 /// What is wrong with a manifest file, and what is expected. Displayed as `file:line: message`.
@@ -42,7 +42,8 @@ impl Manifest {
     /// Every problem found, in the order of lines. A syntax error of YAML hides what comes after it, and a wrong type
     /// what only the meaning would show.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<ManifestError>> {
-        let at = |line: u64, message: String| ManifestError { file: file.to_owned(), line: Some(line), message };
+        let at =
+            |line: u64, message: String| ManifestError { file: file.to_owned(), line: Some(line), message };
         let document = Document::read(text).map_err(|problems| {
             problems.into_iter().map(|problem| at(problem.line, problem.message)).collect::<Vec<_>>()
         })?;
@@ -66,7 +67,7 @@ fn interpret(value: &Value) -> (Option<Manifest>, Vec<Violation>) {
     }
     let mut violations = match &*FORMAT {
         Ok(schema) => schema.violations(value, PROBLEMS_MAX),
-        Err(broken) => broken.clone(),
+        Err(broken) => broken.0.clone(),
     };
     match Manifest::deserialize(value) {
         Ok(manifest) => {
@@ -96,9 +97,10 @@ fn message(violation: Violation) -> String {
 
 const PROBLEMS_MAX: usize = 100;
 
-static FORMAT: LazyLock<Result<RequestSchema, Vec<Violation>>> = LazyLock::new(|| {
+static FORMAT: LazyLock<Result<RequestSchema, Violations>> = LazyLock::new(|| {
     let text = include_str!("../../../../manifests/schema.json");
-    let schema = serde_json::from_str(text).map_err(|error| vec![Violation::new("", error.to_string())])?;
+    let schema = serde_json::from_str(text)
+        .map_err(|error| Violations(vec![Violation::new("", error.to_string())]))?;
     RequestSchema::compile(&schema)
 });
 

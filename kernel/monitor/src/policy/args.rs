@@ -64,8 +64,13 @@ impl Record {
         }
         let empty = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-        let required: BTreeSet<&str> =
-            schema.get("required").and_then(Value::as_array).into_iter().flatten().flat_map(Value::as_str).collect();
+        let required: BTreeSet<&str> = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .flat_map(Value::as_str)
+            .collect();
         let members = properties.iter().filter_map(|(name, schema)| {
             let member = Member { shape: Shape::of(schema)?, required: required.contains(name.as_str()) };
             Some((name.clone(), member))
@@ -227,6 +232,11 @@ fn decimal(number: &Number) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// As Cedar shows the value, which must be one that it accepts.
+    fn shown(args: RestrictedExpression) -> String {
+        cedar_policy::Context::from_pairs([("args".to_owned(), args)]).unwrap().to_string()
+    }
+
     fn closed(properties: Value) -> Value {
         json!({"type": "object", "additionalProperties": false, "properties": properties})
     }
@@ -246,11 +256,12 @@ mod tests {
             "open": {"a": 1}, "union": "u", "objects": [{}],
         });
         let seen = record.see(&args).unwrap();
-        assert_eq!(seen.untyped.iter().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from([
-            "closed.open", "objects", "open", "union"
-        ]));
-        let shown = seen.args.to_string();
-        for part in ["\"text\": \"t\"", "\"list\": [1, 2]", "\"inner\": decimal(\"1.5\")"] {
+        assert_eq!(
+            seen.untyped.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+            BTreeSet::from(["closed.open", "objects", "open", "union"])
+        );
+        let shown = shown(seen.args);
+        for part in ["text: \"t\"", "list: [1, 2]", "closed: {inner: decimal(\"1.5\")}"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert!(record.see(&json!({"text": "t"})).unwrap().untyped.is_empty());
@@ -261,18 +272,24 @@ mod tests {
         let mut schema = closed(json!({"a": {"type": "string"}, "b": {"type": "string"}}));
         schema["required"] = json!(["a"]);
         let attributes = &Record::of_request(&schema).cedar_type()["attributes"];
-        assert_eq!((&attributes["a"]["required"], &attributes["b"]["required"]), (&json!(true), &json!(false)));
+        assert_eq!(
+            (&attributes["a"]["required"], &attributes["b"]["required"]),
+            (&json!(true), &json!(false))
+        );
     }
 
     #[test]
     fn numbers_become_decimals_of_up_to_four_places() {
         let record = Record::of_request(&closed(json!({"n": {"type": "number"}})));
-        for number in [json!(0), json!(-0.0), json!(1.5), json!(-0.0001), json!(1e3), json!(922_337_203_685_477_i64)] {
+        for number in
+            [json!(0), json!(-0.0), json!(1.5), json!(-0.0001), json!(1e3), json!(922_337_203_685_477_i64)]
+        {
             let seen = record.see(&json!({"n": number}));
-            let context = cedar_policy::Context::from_pairs([("args".to_owned(), seen.unwrap().args)]);
-            assert!(context.is_ok(), "{number}: {context:?}");
+            assert!(shown(seen.unwrap().args).contains("decimal"), "{number}");
         }
-        for number in [json!(0.00001), json!(1e300), json!(922_337_203_685_478_i64), json!(0.1 + 0.2), json!("1")] {
+        for number in
+            [json!(0.00001), json!(1e300), json!(922_337_203_685_478_i64), json!(0.1 + 0.2), json!("1")]
+        {
             let seen = record.see(&json!({"n": number})).err();
             assert_eq!(seen, Some(Unrepresentable { pointer: "/n".into() }), "{number}");
         }

@@ -172,10 +172,12 @@ mod tests {
     #[test]
     fn weekday_and_hour_follow_the_calendar() {
         // A Friday; the last millisecond of 1969, a Wednesday.
-        for (time, hour, weekday) in [("2026-11-20T09:30:00.000Z", 9, 5), ("1969-12-31T23:59:59.999Z", 23, 3)] {
-            let shown = super::time(time.parse().unwrap()).unwrap().to_string();
-            assert!(shown.contains(&format!("\"hour\": {hour}")), "{shown}");
-            assert!(shown.contains(&format!("\"weekday\": {weekday}")), "{shown}");
+        for (time, hour, weekday) in [("2026-11-20T09:30:00.000Z", 9, 5), ("1969-12-31T23:59:59.999Z", 23, 3)]
+        {
+            let time = super::time(time.parse().unwrap()).unwrap();
+            let shown = Context::from_pairs([("time".to_owned(), time)]).unwrap().to_string();
+            assert!(shown.contains(&format!("hour: {hour}")), "{shown}");
+            assert!(shown.contains(&format!("weekday: {weekday}")), "{shown}");
         }
     }
 

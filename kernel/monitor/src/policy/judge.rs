@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response};
+use cedar_policy::{
+    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response,
+};
 use latchgate_wire::ids::SessionId;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Boundary, PlanKind, Verdict};
@@ -139,7 +141,9 @@ impl Policy {
             // Cedar skips a rule that errors, even a forbid; here its failure denies.
             Decision::Allow => self.failed(&response).unwrap_or_else(|| {
                 let asking = satisfied.iter().find(|rule| matches!(rule.effect, Effect::Ask(_)));
-                asking.or(satisfied.first()).map_or_else(|| Judgement::deny(DEFAULT), |rule| Judgement::by(rule))
+                asking
+                    .or(satisfied.first())
+                    .map_or_else(|| Judgement::deny(DEFAULT), |rule| Judgement::by(rule))
             }),
         }
     }
@@ -149,7 +153,10 @@ impl Policy {
         let errors = response.diagnostics().errors().map(|error| match error {
             AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
         });
-        self.in_order(errors).first().map(|rule| Judgement::deny(&rule.id))
+        let ids: Vec<&PolicyId> = errors.collect();
+        let first = ids.first()?.to_string();
+        let rules = self.in_order(ids.into_iter());
+        Some(Judgement::deny(rules.first().map_or(first.as_str(), |rule| &rule.id)))
     }
 
     /// In the order in which they were written, so that the same call always names the same rule.

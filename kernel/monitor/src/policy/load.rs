@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use cedar_policy as cedar;
-use cedar_policy::{Entities, EntityTypeName, EntityUid, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    Entities, EntityTypeName, EntityUid, PolicyId, PolicySet, Schema, ValidationMode, Validator,
+};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::jcs;
 use miette::Diagnostic;
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::Record;
 use super::names;
 use super::rule::Rule;
-use super::schema::{self, ActionType, GATE, MODEL};
+use super::schema::{self, ActionType, GATE};
 use super::source::{Place, PolicyError, Source};
 use crate::manifest::Manifest;
 
@@ -54,21 +56,13 @@ impl Policy {
     pub fn load(sources: &[Source], actions: &[&Manifest]) -> Result<Self, Vec<PolicyError>> {
         let mut sources: Vec<&Source> = sources.iter().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
-        let types = schema::action_types(actions);
-        let schema_json = schema::cedar_schema(&types);
-        let vocabulary = Vocabulary::new(&schema_json).map_err(|error| vec![error])?;
-        let document = document(&sources, &schema_json).map_err(|error| vec![error])?;
-
-        let mut reading = Reading { types: &types, rules: Vec::new(), written: Vec::new(), errors: Vec::new() };
-        reading.duplicates(&sources);
-        sources.iter().for_each(|source| reading.source(source));
-        reading.validate(&vocabulary.schema);
-        if !reading.errors.is_empty() {
-            return Err(reading.errors);
-        }
-        let rules = reading.rules;
-        let written: Vec<cedar::Policy> = reading.written.into_iter().map(|(rule, _)| rule).collect();
-        let actions = prepare(&types, &written, &vocabulary.schema).map_err(|error| vec![error])?;
+        let real = schema::real_actions(actions);
+        let (rules, written) = read(&sources, &real)?;
+        let alone = |error| vec![error];
+        let schema_json = schema::cedar_schema(&real);
+        let vocabulary = Vocabulary::new(&schema_json).map_err(alone)?;
+        let document = document(&sources, &schema_json).map_err(alone)?;
+        let actions = prepare(&real, &written, &vocabulary.schema).map_err(alone)?;
         let rule_places = rules.iter().enumerate().map(|(place, rule)| (rule.id.clone(), place)).collect();
         let digest = Digest::of(&document);
         Ok(Self { rules, rule_places, actions, vocabulary, document, digest })
@@ -87,16 +81,23 @@ impl Policy {
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Policy").field("digest", &self.digest).field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("Policy")
+            .field("digest", &self.digest)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }
 
 impl Vocabulary {
     fn new(schema_json: &Value) -> Result<Self, PolicyError> {
-        let schema = Schema::from_json_value(schema_json.clone()).map_err(|e| internal(&e))?;
+        let schema = read_schema(schema_json)?;
         let gate = entity_uid(&type_name("Gate")?, GATE);
         Ok(Self { schema, principal: type_name("Principal")?, group: type_name("Group")?, gate })
     }
+}
+
+fn read_schema(json: &Value) -> Result<Schema, PolicyError> {
+    Schema::from_json_value(json.clone()).map_err(|e| internal(&e))
 }
 
 pub(super) fn entity_uid(ty: &EntityTypeName, id: &str) -> EntityUid {
@@ -122,6 +123,24 @@ fn document(sources: &[&Source], schema: &Value) -> Result<Vec<u8>, PolicyError>
         sources.iter().map(|source| json!({"name": source.name, "text": source.text})).collect();
     let document = json!({"format": 1, "schema": schema, "sources": sources});
     jcs::canonical(&document).map_err(|error| internal(&error))
+}
+
+/// The rules of all sources, with what Cedar evaluates of them, checked against the real and the model actions.
+fn read(
+    sources: &[&Source],
+    real: &[ActionType],
+) -> Result<(Vec<Rule>, Vec<cedar::Policy>), Vec<PolicyError>> {
+    let types = [real.to_vec(), schema::model_actions(real)].concat();
+    let schema = read_schema(&schema::cedar_schema(&types)).map_err(|error| vec![error])?;
+    let mut reading = Reading { types: &types, rules: Vec::new(), written: Vec::new(), errors: Vec::new() };
+    reading.duplicates(sources);
+    sources.iter().for_each(|source| reading.source(source));
+    reading.validate(&schema);
+    if reading.errors.is_empty() {
+        Ok((reading.rules, reading.written.into_iter().map(|(rule, _)| rule).collect()))
+    } else {
+        Err(reading.errors)
+    }
 }
 
 /// A load in progress: goes on after an error, to report all of them.
@@ -245,8 +264,7 @@ fn prepare(
 ) -> Result<BTreeMap<String, Action>, PolicyError> {
     let entities = schema.action_entities().map_err(|e| internal(&e))?;
     let action_type = type_name("Action")?;
-    let real = types.iter().filter(|ty| !ty.id.starts_with(MODEL));
-    real.map(|ty| {
+    let actions = types.iter().map(|ty| {
         let uid = entity_uid(&action_type, &ty.id);
         let covering = rules.iter().filter(|rule| names::covers(&rule.action_constraint(), ty));
         let relevant = entities.iter().filter(|entity| {
@@ -260,6 +278,6 @@ fn prepare(
             uid,
         };
         Ok((ty.id.clone(), action))
-    })
-    .collect()
+    });
+    actions.collect()
 }

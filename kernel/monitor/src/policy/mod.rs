@@ -18,6 +18,12 @@ mod rule;
 mod schema;
 mod source;
 
+#[cfg(test)]
+mod standard;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use args::Unrepresentable;
 pub use judge::{Agent, Judgement, Question};

@@ -104,7 +104,9 @@ impl<'a> Names<'a> {
             Expr::Set(items) => items.iter().for_each(|item| self.expression(item)),
             Expr::Record(fields) => fields.values().for_each(|value| self.expression(value)),
             // Cedar may grow; what this check does not know, it cannot vouch for.
-            _ => self.errors.push(self.place.error("an expression that cannot be checked", "write it otherwise")),
+            _ => self
+                .errors
+                .push(self.place.error("an expression that cannot be checked", "write it otherwise")),
         }
     }
 
@@ -144,7 +146,8 @@ impl<'a> Names<'a> {
 
     fn undeclared(&self, owner: &str, name: &str, types: &[&Value]) -> PolicyError {
         let objects = types.iter().filter_map(|ty| ty.get("attributes").and_then(Value::as_object));
-        let mut declared: Vec<&str> = objects.flat_map(|members| members.keys().map(String::as_str)).collect();
+        let mut declared: Vec<&str> =
+            objects.flat_map(|members| members.keys().map(String::as_str)).collect();
         declared.sort_unstable();
         declared.dedup();
         let (problem, hint) = if owner.starts_with("context.args") {

@@ -12,8 +12,9 @@
 //!            time {hour, weekday, unix_ms}: UTC, weekday 1 (Monday) to 7
 //! ```
 //!
-//! Beside the real actions stand two model actions without arguments, one for each kind of operation, members of every
-//! group. They keep a rule about a group valid, and in need of `has` guards, whatever manifests happen to be loaded.
+//! For validation, model actions without arguments stand beside the real ones: one for each class, risk and kind of
+//! operation, with every tag and with none. They keep a rule about a group valid, and in need of `has` guards, whatever
+//! manifests happen to be loaded.
 
 use std::collections::BTreeSet;
 
@@ -41,29 +42,46 @@ pub(super) struct ActionType {
     pub context: Value,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Operation {
     Http,
     Fs,
 }
 
-/// All actions, the model actions last.
-pub(super) fn action_types(manifests: &[&Manifest]) -> Vec<ActionType> {
-    let mut every_group: BTreeSet<String> = CLASSES.map(|class| format!("class:{}", class.as_str())).into();
-    every_group.extend(RISKS.map(|risk| format!("risk:{}", risk.as_str())));
-    let mut actions: Vec<ActionType> = manifests.iter().map(|manifest| ActionType::of(manifest)).collect();
-    every_group.extend(actions.iter().flat_map(|action| action.groups.iter().cloned()));
-    for (name, operation) in [("http", Operation::Http), ("fs", Operation::Fs)] {
-        actions.push(ActionType::new(format!("{MODEL}{name}"), every_group.clone(), Record::default(), operation));
+/// The actions of the manifests.
+pub(super) fn real_actions(manifests: &[&Manifest]) -> Vec<ActionType> {
+    manifests.iter().map(|manifest| ActionType::of(manifest)).collect()
+}
+
+/// What any manifest could add, arguments aside.
+pub(super) fn model_actions(real: &[ActionType]) -> Vec<ActionType> {
+    let every_tag: BTreeSet<String> = real
+        .iter()
+        .flat_map(|action| &action.groups)
+        .filter(|group| group.starts_with("tag:"))
+        .cloned()
+        .collect();
+    let mut models = Vec::new();
+    for (class, risk) in CLASSES.iter().flat_map(|class| RISKS.map(|risk| (*class, risk))) {
+        for operation in [Operation::Http, Operation::Fs] {
+            for tags in [BTreeSet::new(), every_tag.clone()] {
+                let mut groups = groups(class, risk);
+                groups.extend(tags);
+                let id = format!("{MODEL}{}", models.len());
+                models.push(ActionType::new(id, groups, Record::default(), operation));
+            }
+        }
     }
-    actions
+    models
 }
 
 /// The schema in Cedar's JSON format.
-pub(super) fn cedar_schema(actions: &[ActionType]) -> Value {
-    let groups: BTreeSet<&String> = actions.iter().flat_map(|action| &action.groups).collect();
-    let mut declared: Map<String, Value> = groups.into_iter().map(|id| (id.clone(), json!({}))).collect();
+pub(super) fn cedar_schema<'t>(actions: impl IntoIterator<Item = &'t ActionType>) -> Value {
+    let mut declared = Map::new();
     for action in actions {
+        for group in &action.groups {
+            declared.entry(group.clone()).or_insert_with(|| json!({}));
+        }
         let member_of: Vec<Value> = action.groups.iter().map(|id| json!({"id": id})).collect();
         let applies_to = json!({
             "principalTypes": ["Principal"], "resourceTypes": ["Gate"], "context": action.context,
@@ -80,11 +98,14 @@ pub(super) fn cedar_schema(actions: &[ActionType]) -> Value {
     }})
 }
 
+fn groups(class: Class, risk: Risk) -> BTreeSet<String> {
+    BTreeSet::from([format!("class:{}", class.as_str()), format!("risk:{}", risk.as_str())])
+}
+
 impl ActionType {
     fn of(manifest: &Manifest) -> Self {
-        let mut groups: BTreeSet<String> = manifest.tags.iter().map(|tag| format!("tag:{tag}")).collect();
-        groups.insert(format!("class:{}", manifest.class.as_str()));
-        groups.insert(format!("risk:{}", manifest.risk_level.as_str()));
+        let mut groups = groups(manifest.class, manifest.risk_level);
+        groups.extend(manifest.tags.iter().map(|tag| format!("tag:{tag}")));
         let operation = match manifest.template {
             Template::Http(_) => Operation::Http,
             Template::Fs(_) => Operation::Fs,
@@ -128,7 +149,8 @@ fn context_type(args: &Record, operation: Operation) -> Value {
 }
 
 fn record<const N: usize>(attributes: [(&str, Value); N]) -> Value {
-    let attributes: Map<String, Value> = attributes.map(|(name, ty)| (name.to_owned(), ty)).into_iter().collect();
+    let attributes: Map<String, Value> =
+        attributes.map(|(name, ty)| (name.to_owned(), ty)).into_iter().collect();
     json!({"type": "Record", "attributes": attributes})
 }
 

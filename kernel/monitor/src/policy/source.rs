@@ -55,12 +55,7 @@ impl Place<'_> {
     }
 
     /// The error at the line where the rule uses `word`, or at its first line if that cannot be told.
-    pub fn error_at(
-        &self,
-        word: &str,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> PolicyError {
+    pub fn error_at(&self, word: &str, problem: impl Into<String>, remedy: impl Into<String>) -> PolicyError {
         let offset = self.find(word).unwrap_or(self.span.start);
         self.source.error(offset, problem, remedy)
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Violation, below, build};
+use super::{Violation, Violations, below, build};
 
 /// What absent members become, and where to look further. Only along `properties` and `items`: elsewhere a schema
 /// need not apply, and the dialect refuses a default there.
@@ -21,10 +21,10 @@ struct Member {
 impl Defaults {
     /// # Errors
     /// Every default that its own schema refuses.
-    pub(super) fn of(schema: &Value) -> Result<Self, Vec<Violation>> {
+    pub(super) fn of(schema: &Value) -> Result<Self, Violations> {
         let mut wrong = Vec::new();
         let defaults = Self::at(schema, "", schema.get("$defs"), &mut wrong);
-        if wrong.is_empty() { Ok(defaults) } else { Err(wrong) }
+        if wrong.is_empty() { Ok(defaults) } else { Err(Violations(wrong)) }
     }
 
     fn at(schema: &Value, pointer: &str, defs: Option<&Value>, wrong: &mut Vec<Violation>) -> Self {
@@ -35,7 +35,10 @@ impl Defaults {
             if let Some(default) = &default
                 && !fits(default, member, defs)
             {
-                wrong.push(Violation::new(below(&pointer, "default"), "expected a default that fits its schema"));
+                wrong.push(Violation::new(
+                    below(&pointer, "default"),
+                    "expected a default that fits its schema",
+                ));
             }
             let inside = Self::at(member, &pointer, defs, wrong);
             if default.is_some() || !inside.is_empty() {
@@ -56,7 +59,9 @@ impl Defaults {
     /// Absent members become their defaults; a member that is present, `null` included, stays.
     pub(super) fn apply(&self, value: &mut Value) {
         match value {
-            Value::Object(object) => self.members.iter().for_each(|(name, member)| member.apply(name, object)),
+            Value::Object(object) => {
+                self.members.iter().for_each(|(name, member)| member.apply(name, object))
+            }
             Value::Array(items) => {
                 if let Some(inside) = &self.items {
                     items.iter_mut().for_each(|item| inside.apply(item));

@@ -3,14 +3,14 @@
 
 use serde_json::Value;
 
-use super::{Violation, below};
+use super::{Violation, Violations, below};
 
 /// # Errors
 /// Every part of `schema` outside the dialect, with its place.
-pub(super) fn check(schema: &Value) -> Result<(), Vec<Violation>> {
+pub(super) fn check(schema: &Value) -> Result<(), Violations> {
     let mut wrong = Vec::new();
     walk(schema, "", Way::Straight, &mut wrong);
-    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    if wrong.is_empty() { Ok(()) } else { Err(Violations(wrong)) }
 }
 
 /// How a subschema is reached from the root.
@@ -39,11 +39,14 @@ enum Role {
 
 fn role(keyword: &str) -> Option<Role> {
     Some(match keyword {
-        "type" | "enum" | "const" | "required" | "pattern" | "minLength" | "maxLength" | "minimum" | "maximum"
-        | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" | "minItems" | "maxItems" | "uniqueItems"
-        | "minContains" | "maxContains" | "minProperties" | "maxProperties" | "dependentRequired" => Role::Plain,
+        "type" | "enum" | "const" | "required" | "pattern" | "minLength" | "maxLength" | "minimum"
+        | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" | "minItems" | "maxItems"
+        | "uniqueItems" | "minContains" | "maxContains" | "minProperties" | "maxProperties"
+        | "dependentRequired" => Role::Plain,
         "title" | "description" | "examples" | "deprecated" | "$comment" => Role::Plain,
-        "additionalProperties" | "propertyNames" | "contains" | "not" | "if" | "then" | "else" => Role::Schema,
+        "additionalProperties" | "propertyNames" | "contains" | "not" | "if" | "then" | "else" => {
+            Role::Schema
+        }
         "allOf" | "anyOf" | "oneOf" | "prefixItems" => Role::Schemas,
         "patternProperties" | "dependentSchemas" | "$defs" => Role::SchemaByName,
         "items" => Role::Items,
@@ -59,7 +62,17 @@ fn role(keyword: &str) -> Option<Role> {
 /// Formats whose meaning every implementation agrees on, checked in time linear in the text. Not `regex`: it would
 /// compile what the agent wrote.
 const FORMATS: &[&str] = &[
-    "date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid",
+    "date-time",
+    "date",
+    "time",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "uri",
+    "uri-reference",
+    "uuid",
     "json-pointer",
 ];
 
@@ -76,7 +89,10 @@ fn walk(schema: &Value, pointer: &str, way: Way, wrong: &mut Vec<Violation>) {
         let pointer = below(pointer, keyword);
         match role(keyword) {
             Some(role) => walk_keyword(&role, value, &pointer, way, wrong),
-            None => wrong.push(Violation::new(pointer, "expected a keyword of the schema dialect (see the reference)")),
+            None => wrong.push(Violation::new(
+                pointer,
+                "expected a keyword of the schema dialect (see the reference)",
+            )),
         }
     }
 }
@@ -105,7 +121,9 @@ fn walk_keyword(role: &Role, value: &Value, pointer: &str, way: Way, wrong: &mut
         Role::Format if value.as_str().is_some_and(|name| FORMATS.contains(&name)) => {}
         Role::Format => refuse(&format!("expected one of the formats {}", FORMATS.join(", "))),
         Role::Default if way == Way::Straight => {}
-        Role::Default => refuse("expected a default only below `properties` and `items`, where it surely applies"),
+        Role::Default => {
+            refuse("expected a default only below `properties` and `items`, where it surely applies")
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a schema expects, in words: names the place and the expectation, never the caller's value.
 
+use std::fmt;
+
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
@@ -8,7 +10,7 @@ use super::below;
 
 /// A place in a document, and what is expected there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{pointer}: {message}")]
+#[error("{}: {message}", if pointer.is_empty() { "the whole" } else { pointer })]
 pub struct Violation {
     /// JSON pointer (RFC 6901); empty for the whole.
     pub pointer: String,
@@ -23,7 +25,8 @@ impl Violation {
     /// One violation that tells of all: the place of the first.
     pub(super) fn join(all: Vec<Self>) -> Self {
         let mut all = all.into_iter();
-        let mut joined = all.next().unwrap_or_else(|| Self::new("", "expected arguments that fit the schema"));
+        let mut joined =
+            all.next().unwrap_or_else(|| Self::new("", "expected arguments that fit the schema"));
         for next in all {
             let place = if next.pointer.is_empty() { "the whole" } else { next.pointer.as_str() };
             joined.message.push_str(&format!("; at {place}: {}", next.message));
@@ -32,13 +35,31 @@ impl Violation {
     }
 }
 
+/// Everything found wrong with a document, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violations(pub Vec<Violation>);
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, violation) in self.0.iter().enumerate() {
+            write!(f, "{}{violation}", if i == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Violations {}
+
 /// `error` in our words; more than one where an object has several members too many.
 pub(super) fn describe(error: &ValidationError<'_>, schema: &Value) -> Vec<Violation> {
     let pointer = error.instance_path().as_str();
     match error.kind() {
         Kind::AdditionalProperties { unexpected } => {
             let known = known_members(error, schema);
-            unexpected.iter().map(|name| Violation::new(place(&below(pointer, name)), known.clone())).collect()
+            unexpected
+                .iter()
+                .map(|name| Violation::new(place(&below(pointer, name)), known.clone()))
+                .collect()
         }
         kind => vec![Violation::new(place(pointer), expectation(kind, error.instance()))],
     }
@@ -61,9 +82,13 @@ fn expectation(kind: &Kind, found: &Value) -> String {
         Kind::MultipleOf { multiple_of } => format!("expected a multiple of {multiple_of}"),
         Kind::MinItems { limit } => format!("expected at least {limit} elements, found {}", length(found)),
         Kind::MaxItems { limit } => format!("expected at most {limit} elements, found {}", length(found)),
-        Kind::AdditionalItems { limit } => format!("expected at most {limit} elements, found {}", length(found)),
+        Kind::AdditionalItems { limit } => {
+            format!("expected at most {limit} elements, found {}", length(found))
+        }
         Kind::UniqueItems => "expected elements that differ from each other".into(),
-        Kind::MinProperties { limit } => format!("expected at least {limit} members, found {}", length(found)),
+        Kind::MinProperties { limit } => {
+            format!("expected at least {limit} members, found {}", length(found))
+        }
         Kind::MaxProperties { limit } => format!("expected at most {limit} members, found {}", length(found)),
         Kind::FalseSchema => "expected nothing here".into(),
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {

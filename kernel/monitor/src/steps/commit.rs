@@ -40,7 +40,6 @@ use crate::ports::{Clock, Commit, Durability, Entropy, Log, Payloads};
 ///     sandbox.run(permit, invocation).await;
 /// }
 /// ```
-#[derive(Debug)]
 pub struct Permit {
     pub(super) plan: Plan,
     pub(super) salt: Salt,

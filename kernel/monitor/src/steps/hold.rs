@@ -22,6 +22,12 @@ pub struct Held {
     pub(crate) trace_id: TraceId,
 }
 
+impl Held {
+    pub fn approval_id(&self) -> ApprovalId {
+        self.held.approval_id
+    }
+}
+
 /// What holding needs.
 pub struct Holding<'a, L, P, C, E> {
     pub log: &'a L,

@@ -27,7 +27,7 @@ impl Executed {
         let output = read_output(ran.output, ran.stopped);
         // What the host saw explains more than what the guest says about it.
         let host = ran.observed.iter().find_map(|o| o.failure.clone());
-        let effects: Vec<Effect> = spent.plan.steps.iter().enumerate().map(|(i, step)| {
+        let effects = spent.plan.steps.iter().enumerate().map(|(i, step)| {
             let seen = ran.observed.iter().find(|observed| observed.step == i);
             Effect {
                 kind: step.effect_kind(),

@@ -37,7 +37,9 @@ impl<'a> Arguments<'a> {
 impl Argument<'_> {
     /// A string, a number or a boolean, whatever the call: what may stand within a text.
     pub(super) fn is_scalar(&self) -> bool {
-        self.types().is_some_and(|types| types.iter().all(|t| matches!(*t, "string" | "integer" | "number" | "boolean")))
+        self.types().is_some_and(|types| {
+            types.iter().all(|t| matches!(*t, "string" | "integer" | "number" | "boolean"))
+        })
     }
 
     pub(super) fn is_string(&self) -> bool {

@@ -29,7 +29,12 @@ pub(super) struct Member {
 
 impl Body {
     /// What is wrong goes to `wrong`; then the body is not to be used.
-    pub(super) fn compile(value: &Value, at: &str, arguments: &Arguments<'_>, wrong: &mut Vec<Violation>) -> Self {
+    pub(super) fn compile(
+        value: &Value,
+        at: &str,
+        arguments: &Arguments<'_>,
+        wrong: &mut Vec<Violation>,
+    ) -> Self {
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => Self::Literal(value.clone()),
             Value::String(text) => match Self::text(text, arguments) {
@@ -44,10 +49,17 @@ impl Body {
                 }
             },
             Value::Array(items) => Self::Array(
-                items.iter().enumerate().map(|(i, item)| Self::compile(item, &below(at, i), arguments, wrong)).collect(),
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(i, item)| Self::compile(item, &below(at, i), arguments, wrong))
+                    .collect(),
             ),
             Value::Object(members) => Self::Object(
-                members.iter().map(|(name, value)| Member::compile(name, value, &below(at, name), arguments, wrong)).collect(),
+                members
+                    .iter()
+                    .map(|(name, value)| Member::compile(name, value, &below(at, name), arguments, wrong))
+                    .collect(),
             ),
         }
     }
@@ -57,7 +69,8 @@ impl Body {
         let text = Text::parse(text)?;
         if let Some(name) = text.whole() {
             let argument = arguments.named(name);
-            let argument = argument.ok_or_else(|| format!("expected placeholders of declared arguments, found {{{name}}}"))?;
+            let argument = argument
+                .ok_or_else(|| format!("expected placeholders of declared arguments, found {{{name}}}"))?;
             return Ok((Self::Argument(name.to_owned()), argument.always));
         }
         match text.objection(arguments) {
@@ -70,14 +83,17 @@ impl Body {
     pub(super) fn expand(&self, args: &Args) -> Result<Value, TemplateError> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
-            Self::Argument(name) => {
-                args.get(name).cloned().ok_or_else(|| TemplateError::of(name, "expected a value, found nothing"))
-            }
+            Self::Argument(name) => args
+                .get(name)
+                .cloned()
+                .ok_or_else(|| TemplateError::of(name, "expected a value, found nothing")),
             Self::Text(text) => text.plain(args).map(Value::String),
             Self::Array(items) => items.iter().map(|item| item.expand(args)).collect(),
             Self::Object(members) => {
                 let present = members.iter().filter(|member| member.is_present(args));
-                present.map(|member| Ok((member.name.clone(), member.value.expand(args)?))).collect::<Result<Map<_, _>, _>>()
+                present
+                    .map(|member| Ok((member.name.clone(), member.value.expand(args)?)))
+                    .collect::<Result<Map<_, _>, _>>()
                     .map(Value::Object)
             }
         }
@@ -85,7 +101,13 @@ impl Body {
 }
 
 impl Member {
-    fn compile(name: &str, value: &Value, at: &str, arguments: &Arguments<'_>, wrong: &mut Vec<Violation>) -> Self {
+    fn compile(
+        name: &str,
+        value: &Value,
+        at: &str,
+        arguments: &Arguments<'_>,
+        wrong: &mut Vec<Violation>,
+    ) -> Self {
         if name.contains(['{', '}']) {
             wrong.push(Violation::new(at, "expected a literal member name"));
         }

@@ -72,7 +72,8 @@ impl Domain {
         }
         if let Some(suffix) = text.strip_prefix("*.") {
             let is_name = matches!(Host::parse(suffix).ok()?, Host::Domain(name) if name == suffix);
-            return (is_name && suffix.contains('.') && is_dns(suffix)).then(|| Self::Below(format!(".{suffix}")));
+            return (is_name && suffix.contains('.') && is_dns(suffix))
+                .then(|| Self::Below(format!(".{suffix}")));
         }
         let host = Host::parse(text).ok()?;
         let is_fit = host.to_string() == text && (is_dns(text) || !matches!(host, Host::Domain(_)));
@@ -83,7 +84,9 @@ impl Domain {
         match self {
             Self::Any => true,
             Self::Below(suffix) => {
-                matches!(host, Host::Domain(_)) && name.len() > suffix.len() && name.ends_with(suffix.as_str())
+                matches!(host, Host::Domain(_))
+                    && name.len() > suffix.len()
+                    && name.ends_with(suffix.as_str())
             }
             Self::Exactly(exactly) => name == exactly,
         }
@@ -165,9 +168,19 @@ mod tests {
 
     #[test]
     fn patterns_that_are_no_hosts_are_refused() {
-        for text in
-            ["", "API.test", "api.test.", "*.com", "*.*.test", "a*.test", "0x7f.1", "127.1", "a b", "*.127.0.0.1", "a/b"]
-        {
+        for text in [
+            "",
+            "API.test",
+            "api.test.",
+            "*.com",
+            "*.*.test",
+            "a*.test",
+            "0x7f.1",
+            "127.1",
+            "a b",
+            "*.127.0.0.1",
+            "a/b",
+        ] {
             assert_eq!(Domain::parse(text), None, "{text}");
         }
         for text in ["api.test", "localhost", "127.0.0.1", "[::1]", "*.api.test", "xn--bcher-kva.test"] {

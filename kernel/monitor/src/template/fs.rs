@@ -57,13 +57,17 @@ impl FsCompiled {
 
     fn permit(&self, path: &FsPath) -> Result<(), TemplateError> {
         if path.as_str().is_empty() && self.operation != FsOperation::List {
-            let message = format!("expected the path of a file to {}, found the root itself", self.operation.as_str());
+            let message =
+                format!("expected the path of a file to {}, found the root itself", self.operation.as_str());
             return Err(self.path.refused(message));
         }
         let allowed = self.allow.iter().any(|glob| glob.matches(path));
         if !allowed || self.deny.iter().any(|glob| glob.matches(path)) {
             let message = format!("this action may not {} that path", self.operation.as_str());
-            return Err(self.path.refused(message).remedy("choose a path that the action's file rules allow"));
+            return Err(self
+                .path
+                .refused(message)
+                .remedy("choose a path that the action's file rules allow"));
         }
         Ok(())
     }

@@ -62,7 +62,12 @@ impl Component {
 
 /// Whether `pattern` matches all of `text`. Only the last star is ever retried: what comes between two stars is best
 /// matched as early as possible, since that leaves the most for the rest.
-fn wild<P, T>(pattern: &[P], text: &[T], is_star: impl Fn(&P) -> bool, fits: impl Fn(&P, &T) -> bool) -> bool {
+fn wild<P, T>(
+    pattern: &[P],
+    text: &[T],
+    is_star: impl Fn(&P) -> bool,
+    fits: impl Fn(&P, &T) -> bool,
+) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry = None;
     while let Some(item) = text.get(t) {

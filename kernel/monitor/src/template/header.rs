@@ -42,10 +42,15 @@ impl Header {
             return Err("expected a literal header name (RFC 9110 section 5.6.2)".into());
         }
         if RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") {
-            return Err("expected no header that frames the message or concerns the connection; the gate sets those".into());
+            return Err(
+                "expected no header that frames the message or concerns the connection; the gate sets those"
+                    .into(),
+            );
         }
         if CREDENTIALS.contains(&name.as_str()) {
-            return Err("expected no header that carries a credential; the gate adds those from its secrets".into());
+            return Err(
+                "expected no header that carries a credential; the gate adds those from its secrets".into()
+            );
         }
         let value = Text::parse(value)?;
         if let Some(objection) = value.objection(arguments) {
@@ -98,9 +103,24 @@ fn is_token(name: &str) -> bool {
 /// Framing, receiver and connection (RFC 9110 sections 7.2, 7.6, 8.6, 10.1, 12.5.3; RFC 9112 section 6), and what some
 /// servers let override method or host.
 const RESERVED: &[&str] = &[
-    "accept-encoding", "connection", "content-length", "expect", "forwarded", "host", "http2-settings", "keep-alive",
-    "te", "trailer", "transfer-encoding", "upgrade", "x-forwarded-host", "x-http-method", "x-http-method-override",
-    "x-method-override", "x-original-url", "x-rewrite-url",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
 ];
 
 const CREDENTIALS: &[&str] = &["authorization", "cookie", "x-api-key", "api-key"];

@@ -47,7 +47,10 @@ impl HttpCompiled {
         check_content_type(&headers, body.is_some(), wrong);
         let url = UrlTemplate::compile(template, arguments, wrong);
         let Some(rules) = &manifest.egress else {
-            wrong.push(Violation::new("", "expected a member \"egress\", because the template is an http request"));
+            wrong.push(Violation::new(
+                "",
+                "expected a member \"egress\", because the template is an http request",
+            ));
             return None;
         };
         let egress = Egress::compile(rules, wrong);
@@ -59,7 +62,8 @@ impl HttpCompiled {
 
     pub(super) fn expand(&self, args: &Args) -> Result<HttpStep, TemplateError> {
         let (url, target) = self.url.expand(args, &self.egress)?;
-        let mut headers = self.headers.iter().map(|header| header.expand(args)).collect::<Result<Vec<_>, _>>()?;
+        let mut headers =
+            self.headers.iter().map(|header| header.expand(args)).collect::<Result<Vec<_>, _>>()?;
         let body = self.body.as_ref().map(|body| canonical(body, args)).transpose()?;
         if body.is_some() && !headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
             headers.push((CONTENT_TYPE.into(), "application/json".into()));
@@ -71,10 +75,16 @@ impl HttpCompiled {
 }
 
 impl UrlTemplate {
-    fn compile(template: &HttpTemplate, arguments: &Arguments<'_>, wrong: &mut Vec<Violation>) -> Option<Self> {
+    fn compile(
+        template: &HttpTemplate,
+        arguments: &Arguments<'_>,
+        wrong: &mut Vec<Violation>,
+    ) -> Option<Self> {
         let compiled = match Text::parse(&template.url).map(|text| text.whole().map(str::to_owned)) {
             Ok(Some(name)) => Self::argument(name, template, arguments),
-            Ok(None) => LiteralUrl::parse(&template.url, &template.query, arguments, wrong).map(Self::Literal),
+            Ok(None) => {
+                LiteralUrl::parse(&template.url, &template.query, arguments, wrong).map(Self::Literal)
+            }
             Err(why) => Err(why),
         };
         compiled.map_err(|why| wrong.push(Violation::new("/template/url", why))).ok()
@@ -128,7 +138,10 @@ const CONTENT_TYPE: &str = "content-type";
 fn check_method(manifest: &Manifest, template: &HttpTemplate, wrong: &mut Vec<Violation>) {
     let method = template.method.as_str();
     if manifest.egress.as_ref().is_some_and(|rules| !rules.methods.iter().any(|allowed| allowed == method)) {
-        wrong.push(Violation::new("/egress/methods", format!("expected {method}, the template's method, among them")));
+        wrong.push(Violation::new(
+            "/egress/methods",
+            format!("expected {method}, the template's method, among them"),
+        ));
     }
     if template.body.is_some() && matches!(method, "GET" | "HEAD") {
         wrong.push(Violation::new("/template/body", format!("expected no body in a {method} request")));

@@ -45,7 +45,8 @@ impl LiteralUrl {
         wrong: &mut Vec<Violation>,
     ) -> Result<Self, String> {
         let query = parameters(query, arguments, wrong);
-        let (scheme, rest) = text.split_once("://").ok_or("expected `https://HOST/PATH`, or one argument: `{url}`")?;
+        let (scheme, rest) =
+            text.split_once("://").ok_or("expected `https://HOST/PATH`, or one argument: `{url}`")?;
         if rest.contains(['?', '#']) {
             return Err("expected no `?` and no `#` in the url; parameters go under `query`".into());
         }
@@ -80,12 +81,16 @@ impl LiteralUrl {
             }
         }
         if url.len() > URL_BYTES_MAX {
-            return Err(TemplateError::new(format!("expected arguments that make a url of at most {URL_BYTES_MAX} bytes")));
+            return Err(TemplateError::new(format!(
+                "expected arguments that make a url of at most {URL_BYTES_MAX} bytes"
+            )));
         }
         // Invariant: the encoding leaves nothing for a parser to change. Should it ever, the call fails, not the rule.
         match Url::parse(&url) {
             Ok(parsed) if parsed.as_str() == url => Ok(url),
-            Ok(_) | Err(_) => Err(TemplateError::new("expected arguments that make a url in its normal form")),
+            Ok(_) | Err(_) => {
+                Err(TemplateError::new("expected arguments that make a url in its normal form"))
+            }
         }
     }
 }
@@ -141,12 +146,12 @@ fn segments(path: &str) -> Result<Vec<Text>, String> {
         return Err("expected no empty path segment (`//`)".into());
     }
     let segments = written.into_iter().map(Text::parse).collect::<Result<Vec<_>, _>>()?;
-    match segments.iter().flat_map(Text::literals).all(is_path_literal) {
-        true => Ok(segments),
-        false => Err("expected path characters of RFC 3986; write others percent-encoded, and no slash, backslash, \
-                      dot or control character that way"
-            .into()),
+    if !segments.iter().flat_map(Text::literals).all(is_path_literal) {
+        return Err("expected path characters of RFC 3986; others percent-encoded, except slash, backslash, dot, percent \
+                    and control characters"
+            .into());
     }
+    Ok(segments)
 }
 
 /// `pchar` of RFC 3986 section 3.3. Percent-encoded bytes that would mean something else once decoded are left out.
@@ -155,7 +160,9 @@ fn is_path_literal(text: &str) -> bool {
     while let Some(byte) = bytes.next() {
         let is_fit = match byte {
             b'%' => match (bytes.next().and_then(hex), bytes.next().and_then(hex)) {
-                (Some(high), Some(low)) => !matches!(high << 4 | low, 0..=0x1f | b'%' | b'.' | b'/' | b'\\' | 0x7f),
+                (Some(high), Some(low)) => {
+                    !matches!(high << 4 | low, 0..=0x1f | b'%' | b'.' | b'/' | b'\\' | 0x7f)
+                }
                 _ => false,
             },
             byte => is_unreserved(byte) || b"!$&'()*+,;=:@".contains(&byte),
@@ -187,8 +194,11 @@ fn expand_segment(segment: &Text, args: &Args) -> Result<String, TemplateError> 
         return Err(TemplateError::of(name, "expected no control character in a url's path"));
     }
     if meant.is_empty() || leads_elsewhere(&meant) {
-        return Err(TemplateError::of(name, "expected a path segment: not empty, and no `.` or `..` between slashes")
-            .remedy("give the name itself, not a path to it; dots are refused percent-encoded, too"));
+        return Err(TemplateError::of(
+            name,
+            "expected a path segment: not empty, and no `.` or `..` between slashes",
+        )
+        .remedy("give the name itself, not a path to it; dots are refused percent-encoded, too"));
     }
     segment.expand(args, |value, out| push_encoded(value, out))
 }
@@ -247,7 +257,11 @@ fn push_encoded(text: &str, out: &mut String) {
         if is_unreserved(byte) {
             out.push(char::from(byte));
         } else {
-            out.extend(['%', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]);
+            out.extend([
+                '%',
+                char::from(HEX[usize::from(byte >> 4)]),
+                char::from(HEX[usize::from(byte & 15)]),
+            ]);
         }
     }
 }

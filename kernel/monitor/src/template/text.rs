@@ -79,16 +79,19 @@ impl Text {
 
     /// The text with `x` for each argument.
     pub(super) fn sample(&self) -> String {
-        self.0.iter().map(|piece| if let Piece::Literal(text) = piece { text.as_str() } else { "x" }).collect()
+        self.0
+            .iter()
+            .map(|piece| if let Piece::Literal(text) = piece { text.as_str() } else { "x" })
+            .collect()
     }
 
     /// What is wrong with the arguments named, if they are to be inserted as text and can never be left out.
     pub(super) fn objection(&self, arguments: &Arguments<'_>) -> Option<String> {
         self.names().find_map(|name| match arguments.named(name) {
             None => Some(format!("expected placeholders of declared arguments, found {{{name}}}")),
-            Some(argument) if !argument.is_scalar() => {
-                Some(format!("expected a string, number or boolean within a text, {name} may be something else"))
-            }
+            Some(argument) if !argument.is_scalar() => Some(format!(
+                "expected a string, number or boolean within a text, {name} may be something else"
+            )),
             Some(argument) if !argument.always => Some(format!(
                 "expected {name} to be required or to have a default, because nothing can be left out here"
             )),
@@ -120,7 +123,8 @@ impl Text {
 
 /// `{name}` at the start of `text`, and what follows.
 fn placeholder(text: &str) -> Result<(&str, &str), String> {
-    const EXPECTED: &str = "expected `{name}` with a name of letters, digits and _; a brace itself is written {{ or }}";
+    const EXPECTED: &str =
+        "expected `{name}` with a name of letters, digits and _; a brace itself is written {{ or }}";
     let (name, after) = text.strip_prefix('{').and_then(|text| text.split_once('}')).ok_or(EXPECTED)?;
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
     if !starts || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {

@@ -1,6 +1,6 @@
 //! The request schema as the list of an action's arguments: closed, typed, and never a credential.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::schema::{Violation, below};
 
@@ -16,19 +16,22 @@ pub(super) fn check(schema: &Value, wrong: &mut Vec<Violation>) {
         wrong.push(Violation::new(place, "expected arguments by name, not `patternProperties`"));
     }
     let properties = schema.get("properties").and_then(Value::as_object);
-    for (name, property) in properties.into_iter().flatten() {
+    for name in properties.into_iter().flat_map(Map::keys) {
         let at = below(&below(place, "properties"), name);
         if !is_argument_name(name) {
-            wrong.push(Violation::new(&at, "expected a name of 1 to 64 letters, digits and _, beginning with a letter"));
-        }
-        if property.get("type").is_none() {
-            wrong.push(Violation::new(&at, "expected a `type` for each argument"));
+            wrong.push(Violation::new(
+                &at,
+                "expected a name of 1 to 64 letters, digits and _, beginning with a letter",
+            ));
         }
     }
     let required = schema.get("required").and_then(Value::as_array);
     for (i, name) in required.into_iter().flatten().enumerate() {
         if !name.as_str().is_some_and(|name| properties.is_some_and(|all| all.contains_key(name))) {
-            wrong.push(Violation::new(below("/request_schema/required", i), "expected the name of a declared argument"));
+            wrong.push(Violation::new(
+                below("/request_schema/required", i),
+                "expected the name of a declared argument",
+            ));
         }
     }
     walk(schema, place, wrong);
@@ -62,8 +65,7 @@ fn properties(value: &Value, at: &str, wrong: &mut Vec<Violation>) {
             let message = "expected no argument that carries a credential: the agent must not hold it, the gate adds it";
             wrong.push(Violation::new(&at, message));
         }
-        let is_typed = ["type", "$ref", "enum", "const"].iter().any(|k| property.get(k).is_some());
-        if !is_typed {
+        if property.get("type").is_none() && property.get("$ref").is_none() {
             wrong.push(Violation::new(&at, "expected a `type` for each property"));
         }
         walk(property, &at, wrong);
@@ -78,15 +80,25 @@ fn is_argument_name(name: &str) -> bool {
 
 /// By the words of the name, whether written `api_key`, `apiKey`, `api-key` or `APIKEY`.
 fn names_a_credential(name: &str) -> bool {
-    let flat: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let flat: String =
+        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let is_cursor = CURSORS.iter().any(|cursor| flat.ends_with(cursor));
     (!is_cursor && CREDENTIAL_ENDS.iter().any(|end| flat.ends_with(end)))
         || CREDENTIAL_PARTS.iter().any(|part| flat.contains(part))
 }
 
 const CREDENTIAL_PARTS: &[&str] = &[
-    "accesskey", "apikey", "authorization", "clientsecret", "credential", "passphrase", "password", "passwd",
-    "privatekey", "secret", "webhookurl",
+    "accesskey",
+    "apikey",
+    "authorization",
+    "clientsecret",
+    "credential",
+    "passphrase",
+    "password",
+    "passwd",
+    "privatekey",
+    "secret",
+    "webhookurl",
 ];
 
 const CREDENTIAL_ENDS: &[&str] = &["bearer", "cookie", "jwt", "token", "webhook"];

@@ -23,7 +23,10 @@ pub(super) fn check(
         let at = below("/examples", i);
         let missing = exact.iter().filter(|name| example.expect.get(name).is_none());
         for name in missing {
-            wrong.push(Violation::new(below(&at, "expect"), format!("expected a member \"{name}\", found none")));
+            wrong.push(Violation::new(
+                below(&at, "expect"),
+                format!("expected a member \"{name}\", found none"),
+            ));
         }
         match step(example, request, template) {
             Ok(step) => compare(&example.expect, &step, &below(&at, "expect"), wrong),
@@ -51,9 +54,13 @@ fn compare(expect: &Value, step: &Value, at: &str, wrong: &mut Vec<Violation>) {
         match step.get(name) {
             Some(found) if found == expected => {}
             Some(found) => {
-                wrong.push(Violation::new(below(at, name), format!("the arguments give {found}, the example expects {expected}")));
+                wrong.push(Violation::new(
+                    below(at, name),
+                    format!("the arguments give {found}, the example expects {expected}"),
+                ));
             }
-            None => wrong.push(Violation::new(below(at, name), "unexpected member: the operation has no such part")),
+            None => wrong
+                .push(Violation::new(below(at, name), "unexpected member: the operation has no such part")),
         }
     }
 }

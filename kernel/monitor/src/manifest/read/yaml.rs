@@ -174,7 +174,9 @@ impl Builder {
             self.complain("expected a key that is a text; quote it");
         }
         let line = self.line;
-        let Some(Frame { pointer, parts: Parts::Mapping { members, key } }) = self.stack.last_mut() else { return };
+        let Some(Frame { pointer, parts: Parts::Mapping { members, key } }) = self.stack.last_mut() else {
+            return;
+        };
         if members.contains_key(text) {
             *key = Key::Refused;
             let first = self.lines.get(&below(pointer, text)).copied().unwrap_or(line);
@@ -236,7 +238,9 @@ impl Builder {
         match self.stack.last() {
             None => String::new(),
             Some(Frame { pointer, parts: Parts::Sequence(items) }) => below(pointer, items.len()),
-            Some(Frame { pointer, parts: Parts::Mapping { key: Key::Read(name), .. } }) => below(pointer, name),
+            Some(Frame { pointer, parts: Parts::Mapping { key: Key::Read(name), .. } }) => {
+                below(pointer, name)
+            }
             Some(Frame { pointer, .. }) => pointer.clone(),
         }
     }
@@ -297,7 +301,8 @@ fn looks_like_number(lower: &str) -> bool {
         }
     }
     let starts = unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit());
-    let plain = unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '_' | ':' | 'e' | '+' | '-'));
+    let plain =
+        unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '_' | ':' | 'e' | '+' | '-'));
     // A date or a version is no number in any schema: two points, or a hyphen that follows no exponent.
     let points = unsigned.matches('.').count();
     let hyphens = unsigned.match_indices(['-', '+']).any(|(i, _)| !unsigned[..i].ends_with('e'));

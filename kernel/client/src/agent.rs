@@ -1,0 +1,195 @@
+//! An agent's side: calls under a lease, each with a proof over its body.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use latchgate_wire::api::{ActionInfo, ActionList, ApprovalList, Executed, Pending, Poll};
+use latchgate_wire::entry::Budgets;
+use latchgate_wire::ids::{ApprovalId, ReceiptId, SessionId};
+use latchgate_wire::principal::Principal;
+use serde_json::Value;
+
+use crate::endpoint::Endpoint;
+use crate::error::ClientError;
+use crate::exchange::{self, Outgoing};
+use crate::session::Session;
+use crate::signer::Signer;
+use crate::transport::Transport;
+
+/// Longest action id, in bytes, inclusive.
+const ACTION_ID_BYTES_MAX: usize = 128;
+
+/// What the agent asks its leases to be.
+#[derive(Clone, Debug)]
+pub struct AgentOptions {
+    /// A label, at most 128 bytes: shown to people as claimed, never authority.
+    pub agent_id: Option<String>,
+    /// `tools:call`, `action:<id>`, `class:<class>`; `None` means everything that policy permits.
+    pub scopes: Option<Vec<String>>,
+    /// Upper bounds for the whole session.
+    pub budgets: Option<Budgets>,
+    /// Have the gate refuse proofs without a body hash. Ours always have one.
+    pub bind_body: bool,
+}
+
+impl Default for AgentOptions {
+    fn default() -> Self {
+        Self { agent_id: None, scopes: None, budgets: None, bind_body: true }
+    }
+}
+
+/// How one call is made.
+#[derive(Clone, Debug, Default)]
+pub struct CallOptions {
+    /// Makes repetitions of this call one call, for 24 h.
+    pub idempotency_key: Option<String>,
+    /// How long to wait for the decision if the call is held.
+    pub wait: Option<Duration>,
+    /// One line for whoever decides, shown as claimed.
+    pub reason: Option<String>,
+}
+
+/// What became of a call that was not refused.
+#[derive(Clone, Debug)]
+pub enum CallOutcome {
+    Executed(Box<Executed>),
+    /// Held for an operator.
+    Pending(Box<Pending>),
+}
+
+/// An agent. Its key exists in this process only; cloned, it is the same agent.
+#[derive(Clone)]
+pub struct AgentClient {
+    session: Arc<Session>,
+}
+
+impl fmt::Debug for AgentClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentClient").finish_non_exhaustive()
+    }
+}
+
+impl AgentClient {
+    /// Makes a key and takes a lease.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] if there is no gate; a problem if it gives no lease.
+    pub async fn connect(endpoint: &Endpoint, options: AgentOptions) -> Result<Self, ClientError> {
+        let transport = Transport::new(endpoint.agent_socket());
+        let session = Session::new(transport, Signer::ephemeral()?, options);
+        session.lease().await?;
+        Ok(Self { session: Arc::new(session) })
+    }
+
+    /// Who the gate says we are.
+    ///
+    /// # Errors
+    /// If the lease had to be renewed and could not.
+    pub async fn principal(&self) -> Result<Principal, ClientError> {
+        Ok(self.session.lease().await?.principal.clone())
+    }
+
+    /// The session that our leases belong to now.
+    ///
+    /// # Errors
+    /// If the lease had to be renewed and could not.
+    pub async fn session_id(&self) -> Result<SessionId, ClientError> {
+        Ok(self.session.lease().await?.session_id)
+    }
+
+    /// Asks for an action. `args` is an object.
+    ///
+    /// # Errors
+    /// A problem with what is known about the effect; [`ClientError::AnswerLost`] if nobody knows.
+    pub async fn call(
+        &self,
+        action: &str,
+        args: &Value,
+        options: &CallOptions,
+    ) -> Result<CallOutcome, ClientError> {
+        if !args.is_object() {
+            return Err(ClientError::Input("arguments: expected a json object".into()));
+        }
+        let path = format!("{}/execute", action_path(action)?);
+        let answer = self
+            .session
+            .send(|| {
+                Outgoing::post(&path, args)?
+                    .executing()
+                    .waiting(options.wait)
+                    .header("idempotency-key", options.idempotency_key.as_deref())?
+                    .header("x-latchgate-reason", options.reason.as_deref())
+            })
+            .await?;
+        if answer.status == StatusCode::ACCEPTED {
+            return exchange::read(&answer).map(|pending| CallOutcome::Pending(Box::new(pending)));
+        }
+        exchange::read(&answer).map(|executed| CallOutcome::Executed(Box::new(executed)))
+    }
+
+    /// What became of a held call; with `wait`, at the decision.
+    ///
+    /// # Errors
+    /// `not_found` if it is not ours.
+    pub async fn poll(&self, id: ApprovalId, wait: Option<Duration>) -> Result<Poll, ClientError> {
+        let path = format!("/v1/approvals/{id}/poll");
+        self.get(|| Ok(Outgoing::get(&path).waiting(wait))).await
+    }
+
+    /// Our own held calls.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn approvals(&self) -> Result<ApprovalList, ClientError> {
+        self.get(|| Ok(Outgoing::get("/v1/approvals"))).await
+    }
+
+    /// The actions that policy could let us use.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn actions(&self) -> Result<Vec<ActionInfo>, ClientError> {
+        self.get(|| Ok(Outgoing::get("/v1/actions"))).await.map(|list: ActionList| list.actions)
+    }
+
+    /// One action.
+    ///
+    /// # Errors
+    /// `action_not_found`.
+    pub async fn action(&self, id: &str) -> Result<ActionInfo, ClientError> {
+        let path = action_path(id)?;
+        self.get(|| Ok(Outgoing::get(&path))).await
+    }
+
+    /// A receipt of ours, with the members that clients of version 0.2 read.
+    ///
+    /// # Errors
+    /// `not_found` if it is not ours.
+    pub async fn receipt(&self, id: ReceiptId) -> Result<Value, ClientError> {
+        let path = format!("/v1/receipts/{id}");
+        self.get(|| Ok(Outgoing::get(&path))).await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        make: impl Fn() -> Result<Outgoing, ClientError>,
+    ) -> Result<T, ClientError> {
+        exchange::read(&self.session.send(make).await?)
+    }
+}
+
+/// The route of an action. An id that is none could become another route.
+pub(crate) fn action_path(id: &str) -> Result<String, ClientError> {
+    let is_id = (1..=ACTION_ID_BYTES_MAX).contains(&id.len())
+        && id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-'))
+        && !id.starts_with('.');
+    if !is_id {
+        return Err(ClientError::Input("action: expected 1 to 128 of `A-Z a-z 0-9 . _ -`".into()));
+    }
+    Ok(format!("/v1/actions/{id}"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

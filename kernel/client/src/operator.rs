@@ -1,0 +1,204 @@
+//! An operator's side, on the admin socket: every request is signed with the operator's own key, and there is no lease.
+
+use std::fmt;
+
+use latchgate_wire::api::{
+    ActionInfo, ActionList, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage, AuditQuery, Decided,
+    DenyRequest, RevokeRequest, Status,
+};
+use latchgate_wire::es256::SigningKey;
+use latchgate_wire::ids::ApprovalId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::form_urlencoded::Serializer;
+
+use crate::endpoint::Endpoint;
+use crate::error::ClientError;
+use crate::exchange::{self, Credentials, Outgoing};
+use crate::signer::Signer;
+use crate::transport::{Answer, Transport};
+
+/// A named operator with the key that the gate knows under that name.
+pub struct OperatorClient {
+    transport: Transport,
+    signer: Signer,
+    name: String,
+}
+
+impl fmt::Debug for OperatorClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperatorClient").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl OperatorClient {
+    /// Connects at the first request.
+    pub fn new(endpoint: &Endpoint, key: SigningKey, name: impl Into<String>) -> Self {
+        let transport = Transport::new(endpoint.admin_socket());
+        Self { transport, signer: Signer::new(key), name: name.into() }
+    }
+
+    /// The operator's name here. The gate goes by the key.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get("/v1/status").await
+    }
+
+    /// Every action of the gate.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn actions(&self) -> Result<Vec<ActionInfo>, ClientError> {
+        self.get("/v1/actions").await.map(|list: ActionList| list.actions)
+    }
+
+    /// Held calls, newest first: those with this status, or all.
+    ///
+    /// # Errors
+    /// `bad_request` for a status that is none.
+    pub async fn approvals(&self, status: Option<&str>) -> Result<ApprovalList, ClientError> {
+        self.get(&with_query("/v1/approvals", &serde_json::json!({ "status": status }))).await
+    }
+
+    /// The whole held call: what will be done, and what it is.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn approval(&self, id: ApprovalId) -> Result<ApprovalDetail, ClientError> {
+        self.get(&format!("/v1/approvals/{id}")).await
+    }
+
+    /// Approves what was shown, and waits for its execution.
+    ///
+    /// # Errors
+    /// `approval_decided`, or `conflict` if the plan is not the one shown.
+    pub async fn approve(&self, id: ApprovalId, request: &ApproveRequest) -> Result<Decided, ClientError> {
+        let path = format!("/v1/approvals/{id}/approve");
+        exchange::read(&self.send(Outgoing::post(path, request)?.executing()).await?)
+    }
+
+    /// # Errors
+    /// `approval_decided`, or `conflict` if the plan is not the one shown.
+    pub async fn deny(&self, id: ApprovalId, request: &DenyRequest) -> Result<Decided, ClientError> {
+        self.post(&format!("/v1/approvals/{id}/deny"), request).await
+    }
+
+    /// Entries of the ledger, newest first.
+    ///
+    /// # Errors
+    /// `bad_request` for a filter that is none.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<AuditPage, ClientError> {
+        let query = serde_json::to_value(query).map_err(|error| ClientError::Input(error.to_string()))?;
+        self.get(&with_query("/v1/audit", &query)).await
+    }
+
+    /// Stops leases. The answer is the gate's account of it.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn revoke(&self, request: &RevokeRequest) -> Result<Value, ClientError> {
+        self.post("/v1/revoke", request).await
+    }
+
+    /// Asks the gate to end: it drains first. The answer comes before it does.
+    ///
+    /// # Errors
+    /// `forbidden` for an operator who may not.
+    pub async fn shutdown(&self) -> Result<(), ClientError> {
+        self.send(Outgoing::post("/v1/shutdown", &serde_json::json!({}))?).await.map(drop)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        exchange::read(&self.send(Outgoing::get(path)).await?)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        exchange::read(&self.send(Outgoing::post(path, body)?).await?)
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Result<Answer, ClientError> {
+        let proof = self.signer.proof(outgoing.method.as_str(), &outgoing.path, None, &outgoing.body)?;
+        let credentials = Credentials { authorization: None, proof: Some(proof) };
+        exchange::send(&self.transport, outgoing, credentials).await
+    }
+}
+
+/// Appends the members of a flat object as a query; absent ones are left out.
+fn with_query(path: &str, members: &Value) -> String {
+    let mut query = Serializer::new(String::new());
+    for (name, value) in members.as_object().into_iter().flatten() {
+        match value {
+            Value::Null => {}
+            Value::String(text) => {
+                query.append_pair(name, text);
+            }
+            other => {
+                query.append_pair(name, &other.to_string());
+            }
+        }
+    }
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_gate::FakeGate;
+    use crate::signer::now;
+    use latchgate_wire::dpop;
+    use latchgate_wire::jwk::Jwk;
+
+    fn key() -> SigningKey {
+        SigningKey::from_entropy(&[7; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_query_holds_what_is_set_and_nothing_can_break_out_of_it() {
+        let query =
+            AuditQuery { action: Some("a&limit=9#x".into()), limit: Some(5), ..AuditQuery::default() };
+        let query = serde_json::to_value(query).unwrap();
+        assert_eq!(with_query("/v1/audit", &query), "/v1/audit?action=a%26limit%3D9%23x&limit=5");
+        assert_eq!(with_query("/v1/audit", &serde_json::json!({})), "/v1/audit");
+    }
+
+    #[tokio::test]
+    async fn each_request_is_signed_by_the_operator_over_method_path_and_body_without_a_lease() {
+        let gate = FakeGate::answering(|seen| {
+            let empty = r#"{"approvals":[]}"#;
+            if seen.method == "GET" { (200, empty.into()) } else { (202, "{}".into()) }
+        })
+        .await;
+        let client = OperatorClient::new(&gate.endpoint(), key(), "local");
+        client.approvals(Some("pending")).await.unwrap();
+        client.shutdown().await.unwrap();
+        for (seen, url) in
+            gate.seen().iter().zip(["http://localhost/v1/approvals", "http://localhost/v1/shutdown"])
+        {
+            assert_eq!(seen.header("authorization"), None);
+            let expected = dpop::Expected {
+                method: &seen.method,
+                uris: &[url],
+                ath: None,
+                jkt: Some(Jwk::from(key().verifying_key()).thumbprint()),
+                body: &seen.body,
+                require_bh: true,
+                now: now(),
+            };
+            assert!(dpop::verify(seen.header("dpop").unwrap(), &expected).is_ok());
+        }
+        assert_eq!(gate.seen()[0].query, "status=pending");
+    }
+
+    #[test]
+    fn the_key_is_not_in_the_debug_form() {
+        let client = OperatorClient::new(&Endpoint::in_dir(std::path::Path::new("/r")), key(), "local");
+        assert_eq!(format!("{client:?}"), r#"OperatorClient { name: "local", .. }"#);
+    }
+}

@@ -1,0 +1,259 @@
+//! Held calls: shown to their owner and to operators, decided by operators, executed at once when approved.
+
+use std::sync::Arc;
+
+use latchgate_monitor::answer::Answer;
+use latchgate_monitor::denial::Denial;
+use latchgate_monitor::pipeline;
+use latchgate_monitor::ports::{Approval, ApprovalStatus, Clock as _, Commit, Durability, Log as _, Refusal};
+use latchgate_monitor::steps::CallPayload;
+use latchgate_wire::api::{ApprovalDetail, ApprovalInfo, ApproveRequest, Decided, DenyRequest, Poll};
+use latchgate_wire::digest::Digest;
+use latchgate_wire::entry::{ApprovalDecided, Body, Decision};
+use latchgate_wire::ids::{ApprovalId, TraceId};
+use latchgate_wire::problem::Code;
+use latchgate_wire::receipt::ApprovalScope;
+use latchgate_ledger::ApprovalFilter;
+
+use crate::calls::log_cause;
+use crate::gate::Gate;
+use crate::operators::Operated;
+
+/// How long a client that polls is asked to wait.
+const RETRY_AFTER_S: u64 = 2;
+
+pub fn find(gate: &Gate, id: ApprovalId) -> Result<Approval, Denial> {
+    gate.world.ledger.approval(id).ok_or_else(|| {
+        Denial::new(Code::NotFound, "there is no such approval, or it ended more than 24 h ago")
+    })
+}
+
+/// The state of a held call in a word: what lists show.
+fn word(approval: &Approval) -> &'static str {
+    match approval.status {
+        ApprovalStatus::Pending => "pending",
+        ApprovalStatus::Approved => "approved",
+        ApprovalStatus::Denied => "denied",
+        ApprovalStatus::Expired => "expired",
+        ApprovalStatus::Void => "void",
+        ApprovalStatus::Redeemed => match &approval.finished {
+            None => "running",
+            Some(finished) if finished.receipt.result.is_none() => "unknown",
+            Some(_) => "executed",
+        },
+    }
+}
+
+pub fn info(gate: &Gate, approval: &Approval) -> ApprovalInfo {
+    let call = &approval.held.call;
+    let catalog = gate.catalog.load();
+    let risk = catalog.actions.get(&call.action.id).map_or("unknown", |a| a.manifest.risk_level.as_str());
+    ApprovalInfo {
+        approval_id: approval.held.approval_id,
+        status: word(approval).into(),
+        action_id: call.action.id.clone(),
+        title: call.operation.summary.clone(),
+        risk_level: risk.into(),
+        principal: call.who.principal.clone(),
+        agent: call.who.agent.clone(),
+        session_id: call.who.session_id,
+        held_at: approval.held_at,
+        expires_at: approval.held.expires_at,
+        plan_digest: call.plan.digest,
+        receipt_id: approval.finished.as_ref().map(|finished| finished.receipt.receipt_id),
+    }
+}
+
+/// Newest first. `status` narrows by the word shown.
+pub fn list(gate: &Gate, filter: ApprovalFilter, status: Option<&str>) -> Vec<ApprovalInfo> {
+    let approvals = gate.world.ledger.approvals(filter);
+    approvals.iter().map(|a| info(gate, a)).filter(|i| status.is_none_or(|word| i.status == word)).collect()
+}
+
+/// Everything that an operator needs to judge: the stored plan itself, checked against its digest when it is redeemed.
+pub fn detail(gate: &Gate, approval: &Approval) -> Result<ApprovalDetail, Denial> {
+    let call = &approval.held.call;
+    let stored = CallPayload::read(&*gate.world.payloads, call.payload)?;
+    let catalog = gate.catalog.load();
+    let action = catalog.actions.get(&call.action.id);
+    let plan = serde_json::to_value(&stored.plan).map_err(|error| Denial::fault(error.to_string()))?;
+    Ok(ApprovalDetail {
+        info: info(gate, approval),
+        description: action.map_or_else(String::new, |action| action.manifest.description.clone()),
+        rule: call.policy.rule.clone(),
+        rule_reason: catalog.policy.ask_reason(&call.policy.rule),
+        arguments: stored.args,
+        plan,
+        boundary: gate.boundary,
+    })
+}
+
+/// What the owner is told.
+pub fn poll(gate: &Gate, approval: &Approval, trace_id: TraceId) -> Result<Poll, Denial> {
+    let mut poll = Poll {
+        approval_id: approval.held.approval_id,
+        action_id: approval.held.call.action.id.clone(),
+        status: String::new(),
+        receipt_id: None,
+        result: None,
+        reason: None,
+        effect: None,
+        retry_after_seconds: None,
+    };
+    let (status, reason) = match (approval.status, &approval.finished) {
+        (ApprovalStatus::Pending | ApprovalStatus::Approved, _) | (ApprovalStatus::Redeemed, None) => {
+            poll.retry_after_seconds = Some(RETRY_AFTER_S);
+            ("pending", None)
+        }
+        (ApprovalStatus::Denied, _) => ("denied", approval.reason.clone()),
+        (ApprovalStatus::Expired, _) => ("expired", Some("nobody decided in time".to_owned())),
+        (ApprovalStatus::Void, _) => ("failed", approval.reason.clone()),
+        (ApprovalStatus::Redeemed, Some(finished)) => {
+            poll.receipt_id = Some(finished.receipt.receipt_id);
+            poll.effect = Some(finished.receipt.effect());
+            match Answer::finished(finished, trace_id, &*gate.world.payloads)? {
+                Answer::Executed(executed) => {
+                    poll.result = Some(executed.output);
+                    ("approved", None)
+                }
+                Answer::Problem(problem) => ("failed", Some(problem.detail)),
+                Answer::Pending(_) => ("pending", None),
+            }
+        }
+    };
+    poll.status = status.into();
+    poll.reason = reason;
+    Ok(poll)
+}
+
+/// Decides yes, and executes. The decision is durable before anything is done; the execution is the gate's, not the
+/// connection's.
+pub async fn approve(
+    gate: &Arc<Gate>,
+    id: ApprovalId,
+    request: ApproveRequest,
+    operated: Operated,
+    trace_id: TraceId,
+) -> Result<Decided, Denial> {
+    if request.scope != ApprovalScope::Once {
+        return Err(Denial::new(Code::BadRequest, "scope: this gate approves `once` only")
+            .remedy("write a policy rule for what shall always be allowed"));
+    }
+    let approval = find(gate, id)?;
+    let body = ApprovalDecided {
+        approval_id: id,
+        decision: Decision::Approved,
+        plan_digest: request.plan_digest,
+        scope: Some(ApprovalScope::Once),
+        reason: request.note,
+        signed: Some(operated.signed()),
+    };
+    decide(gate, body, &approval, trace_id).await?;
+    let approval = find(gate, id)?;
+    let executed = gate.tasks.spawn({
+        let gate = Arc::clone(gate);
+        async move {
+            let catalog = gate.catalog.load_full();
+            pipeline::execute_approved(&gate.world, &catalog, &approval, gate.boundary).await
+        }
+    });
+    let mut decided = Decided {
+        approval_id: id,
+        status: "approved".into(),
+        receipt_id: None,
+        output: None,
+        effect: None,
+        problem: None,
+    };
+    match executed.await {
+        Ok(Ok(recorded)) => {
+            decided.receipt_id = Some(recorded.receipt().receipt_id);
+            decided.effect = Some(recorded.receipt().effect());
+            match Answer::recorded(&recorded) {
+                Answer::Executed(executed) => decided.output = Some(executed.output),
+                Answer::Problem(problem) => decided.problem = Some(*problem),
+                Answer::Pending(_) => {}
+            }
+        }
+        Ok(Err(denial)) => {
+            log_cause(&denial, trace_id);
+            let mut problem = denial.problem();
+            problem.trace_id = Some(trace_id);
+            decided.effect = Some(problem.effect);
+            decided.problem = Some(problem);
+        }
+        Err(error) => {
+            gate.count_panic();
+            return Err(Denial::fault(format!("the call's task ended: {error}")));
+        }
+    }
+    Ok(decided)
+}
+
+/// Decides no.
+pub async fn deny(
+    gate: &Gate,
+    id: ApprovalId,
+    request: DenyRequest,
+    operated: Operated,
+    trace_id: TraceId,
+) -> Result<Decided, Denial> {
+    let approval = find(gate, id)?;
+    let body = ApprovalDecided {
+        approval_id: id,
+        decision: Decision::Denied,
+        plan_digest: request.plan_digest,
+        scope: None,
+        reason: request.reason,
+        signed: Some(operated.signed()),
+    };
+    decide(gate, body, &approval, trace_id).await?;
+    Ok(Decided {
+        approval_id: id,
+        status: "denied".into(),
+        receipt_id: None,
+        output: None,
+        effect: None,
+        problem: None,
+    })
+}
+
+async fn decide(
+    gate: &Gate,
+    decided: ApprovalDecided,
+    approval: &Approval,
+    trace_id: TraceId,
+) -> Result<(), Denial> {
+    check_shown(decided.plan_digest, approval)?;
+    let body = Body::ApprovalDecided(decided);
+    let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
+    gate.world.ledger.commit(commit).await?;
+    Ok(())
+}
+
+/// The operator decides what was shown, by its digest.
+fn check_shown(shown: Digest, approval: &Approval) -> Result<(), Denial> {
+    if shown == approval.held.call.plan.digest { Ok(()) } else { Err(Refusal::OtherPlan.into()) }
+}
+
+/// Ends what nobody decided in time; run once a second.
+pub async fn expire(gate: &Gate) {
+    let now = gate.world.clock.now();
+    let filter = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..ApprovalFilter::default() };
+    for approval in gate.world.ledger.approvals(filter) {
+        if now < approval.held.expires_at {
+            continue;
+        }
+        let body = Body::ApprovalDecided(ApprovalDecided {
+            approval_id: approval.held.approval_id,
+            decision: Decision::Expired,
+            plan_digest: approval.held.call.plan.digest,
+            scope: None,
+            reason: None,
+            signed: None,
+        });
+        let commit = Commit { trace_id: approval.trace_id, body, payload: Durability::Buffered };
+        // A decision that came first wins; that is no fault.
+        let _decided_meanwhile = gate.world.ledger.commit(commit).await;
+    }
+}

@@ -1,0 +1,124 @@
+//! The running gate's state: what every route works on.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use latchgate_monitor::authenticator::Authenticator;
+use latchgate_monitor::catalog::Catalog;
+use latchgate_monitor::ports::{Clock as _, Commit, Durability, Entropy as _, Log as _};
+use latchgate_wire::entry::{Body, CallsDelivered};
+use latchgate_wire::ids::TraceId;
+use latchgate_wire::receipt::Boundary;
+use latchgate_wire::time::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::home::config::Config;
+use crate::home::places::Places;
+use crate::leases::Leases;
+use crate::operators::Operators;
+use crate::refusals::Refusals;
+use crate::world::GateWorld;
+
+pub struct Gate {
+    pub world: GateWorld,
+    pub catalog: ArcSwap<Catalog>,
+    pub authenticator: Authenticator,
+    pub operators: Operators,
+    pub leases: Leases,
+    pub refusals: Refusals,
+    pub boundary: Boundary,
+    pub config: Config,
+    pub places: Places,
+    pub origin: String,
+    pub started_at: Timestamp,
+    /// Public keys for `jwks.json`.
+    pub jwks: serde_json::Value,
+    /// Calls and their like: they outlive connections, and the shutdown waits for them.
+    pub tasks: TaskTracker,
+    /// Cancelled when the gate shall end.
+    pub shutdown: CancellationToken,
+    pub draining: AtomicBool,
+    pub panics: AtomicU64,
+    delivered: Mutex<BTreeSet<u64>>,
+}
+
+/// What [`Gate::new`] is made of: everything but the counters.
+pub struct Parts {
+    pub world: GateWorld,
+    pub catalog: Arc<Catalog>,
+    pub authenticator: Authenticator,
+    pub operators: Operators,
+    pub leases: Leases,
+    pub boundary: Boundary,
+    pub config: Config,
+    pub places: Places,
+    pub origin: String,
+    pub jwks: serde_json::Value,
+}
+
+impl Gate {
+    pub fn new(parts: Parts) -> Self {
+        let now = parts.world.clock.now();
+        Self {
+            world: parts.world,
+            catalog: ArcSwap::new(parts.catalog),
+            authenticator: parts.authenticator,
+            operators: parts.operators,
+            leases: parts.leases,
+            refusals: Refusals::new(now),
+            boundary: parts.boundary,
+            config: parts.config,
+            places: parts.places,
+            origin: parts.origin,
+            started_at: now,
+            jwks: parts.jwks,
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            draining: AtomicBool::new(false),
+            panics: AtomicU64::new(0),
+            delivered: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    pub fn new_trace(&self) -> TraceId {
+        TraceId::new(self.world.clock.now().as_ms().unsigned_abs(), self.world.entropy.u128())
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub fn count_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The answer of this intent was wholly written to its caller's socket.
+    pub fn mark_delivered(&self, intent_seq: u64) {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).insert(intent_seq);
+    }
+
+    /// Writes the marks since the last time as one entry. Marks lost with the power make a repeated call join its like: the
+    /// safe side.
+    pub async fn record_deliveries(&self) {
+        let marks = std::mem::take(&mut *self.delivered.lock().unwrap_or_else(PoisonError::into_inner));
+        let marks: Vec<u64> = marks.into_iter().collect();
+        for intents in marks.chunks(DELIVERIES_PER_ENTRY) {
+            let body = Body::CallsDelivered(CallsDelivered { intents: intents.to_vec() });
+            self.append(body).await;
+        }
+    }
+
+    /// An entry of the gate's own, outside of any request. A refusal is logged: nobody waits for it.
+    pub async fn append(&self, body: Body) {
+        let commit = Commit { trace_id: None, body, payload: Durability::Buffered };
+        if let Err(error) = self.world.ledger.commit(commit).await {
+            tracing::warn!(%error, "an entry of the gate's own was not written");
+        }
+    }
+}
+
+/// Well below the longest line.
+const DELIVERIES_PER_ENTRY: usize = 2000;

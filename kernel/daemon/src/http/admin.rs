@@ -1,0 +1,187 @@
+//! The operator API, on a socket of its own: every request is signed by an operator's key.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use latchgate_ledger::ApprovalFilter;
+use latchgate_monitor::denial::Denial;
+use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
+use latchgate_wire::api::{ActionList, ApprovalList, AuditQuery, RevokeRequest, Status};
+use latchgate_wire::entry::{Body, LeaseRevoked};
+use latchgate_wire::ids::{ApprovalId, TraceId};
+use latchgate_wire::problem::Code;
+use serde_json::json;
+
+use super::agent::body;
+use super::connection::Delivery;
+use super::incoming::Received;
+use super::respond::{self, Whole};
+use crate::gate::Gate;
+use crate::operators::{Operated, Role};
+use crate::{approvals, calls};
+
+pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>, _: Arc<Delivery>) -> Response<Whole> {
+    let trace_id = gate.new_trace();
+    let answered = match Received::read(request).await {
+        Ok(received) => routed(gate, &received, trace_id).await,
+        Err(denial) => Err(denial),
+    };
+    answered.unwrap_or_else(|denial| {
+        gate.refusals.count(denial.code);
+        calls::log_cause(&denial, trace_id);
+        respond::problem(&denial, trace_id)
+    })
+}
+
+async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Result<Response<Whole>, Denial> {
+    let segments: Vec<&str> = received.path.split('/').skip(1).collect();
+    let by = |role| operator(gate, received, role);
+    match (received.method.as_str(), segments.as_slice()) {
+        ("GET", ["v1", "status"]) => {
+            let operator = by(Role::Viewer)?;
+            Ok(respond::json(200, &status(gate, operator.name())))
+        }
+        ("GET", ["v1", "actions"]) => {
+            by(Role::Viewer)?;
+            let catalog = gate.catalog.load();
+            let actions = catalog.actions.values().map(|action| action.info()).collect();
+            Ok(respond::json(200, &ActionList { actions }))
+        }
+        ("GET", ["v1", "approvals"]) => {
+            by(Role::Viewer)?;
+            let status = received.query.as_deref().and_then(|query| query.strip_prefix("status="));
+            let approvals = approvals::list(gate, ApprovalFilter::default(), status);
+            Ok(respond::json(200, &ApprovalList { approvals }))
+        }
+        ("GET", ["v1", "approvals", id]) => {
+            by(Role::Viewer)?;
+            let approval = approvals::find(gate, approval_id(id)?)?;
+            Ok(respond::json(200, &approvals::detail(gate, &approval)?))
+        }
+        ("POST", ["v1", "approvals", id, "approve"]) => {
+            let operated = by(Role::Approver)?;
+            let request = body(&received.body)?;
+            let decided = approvals::approve(gate, approval_id(id)?, request, operated, trace_id).await?;
+            Ok(respond::json(200, &decided))
+        }
+        ("POST", ["v1", "approvals", id, "deny"]) => {
+            let operated = by(Role::Approver)?;
+            let request = body(&received.body)?;
+            let decided = approvals::deny(gate, approval_id(id)?, request, operated, trace_id).await?;
+            Ok(respond::json(200, &decided))
+        }
+        ("GET", ["v1", "audit"]) => {
+            by(Role::Viewer)?;
+            audit(gate, received.query.as_deref().unwrap_or("")).await
+        }
+        ("POST", ["v1", "revoke"]) => {
+            let operated = by(Role::Admin)?;
+            let request: RevokeRequest = body(&received.body)?;
+            revoke(gate, request, &operated, trace_id).await
+        }
+        ("POST", ["v1", "shutdown"]) => {
+            by(Role::Admin)?;
+            gate.shutdown.cancel();
+            Ok(respond::json(202, &json!({ "status": "draining" })))
+        }
+        (_, segments) => Err(unknown(segments)),
+    }
+}
+
+fn unknown(segments: &[&str]) -> Denial {
+    let known = matches!(
+        segments,
+        ["v1", "status" | "actions" | "approvals" | "audit" | "revoke" | "shutdown"]
+            | ["v1", "approvals", _]
+            | ["v1", "approvals", _, "approve" | "deny"]
+    );
+    match known {
+        true => Denial::new(Code::MethodNotAllowed, "this route has another method"),
+        false => Denial::new(Code::NotFound, "there is no such route on the admin socket"),
+    }
+}
+
+fn operator(gate: &Gate, received: &Received, role: Role) -> Result<Operated, Denial> {
+    received.presented(|presented| gate.operators.authenticate(presented, role, &*gate.world.clock))
+}
+
+fn approval_id(text: &str) -> Result<ApprovalId, Denial> {
+    text.parse().map_err(|error: latchgate_wire::ids::IdError| Denial::new(Code::NotFound, error.to_string()))
+}
+
+fn status(gate: &Gate, operator: &str) -> Status {
+    let now = gate.world.clock.now();
+    let stats = gate.world.ledger.stats();
+    let catalog = gate.catalog.load();
+    Status {
+        status: if gate.is_draining() { "draining" } else { "ready" }.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        gate: gate.origin.clone(),
+        boundary: gate.boundary,
+        started_at: gate.started_at,
+        uptime_s: u64::try_from(now.since(gate.started_at) / 1000).unwrap_or(0),
+        entries: stats.entries,
+        last_entry_at: stats.last_entry_at,
+        policy_digest: catalog.policy.digest(),
+        actions_registered: catalog.actions.len(),
+        approvals_pending: stats.approvals_pending,
+        calls_running: stats.calls_running,
+        unknown_outcomes: stats.unknown_outcomes,
+        panics_caught: gate.panics.load(std::sync::atomic::Ordering::Relaxed),
+        public_base_url: gate.config.public_base_url.clone(),
+        home: gate.places.config_dir.display().to_string(),
+        agent_socket: gate.places.agent_socket().display().to_string(),
+        operator: operator.to_owned(),
+    }
+}
+
+async fn audit(gate: &Arc<Gate>, query: &str) -> Result<Response<Whole>, Denial> {
+    let query = audit_query(query)?;
+    let ledger = gate.world.ledger.clone();
+    let page = tokio::task::spawn_blocking(move || ledger.query(&query)).await;
+    let page = page.map_err(|error| Denial::fault(error.to_string()))?;
+    let page = page.map_err(|error| Denial::new(Code::BadRequest, error.to_string()))?;
+    Ok(respond::json(200, &page))
+}
+
+fn audit_query(text: &str) -> Result<AuditQuery, Denial> {
+    let bad = |name: &str| Denial::new(Code::BadRequest, format!("audit: `{name}` cannot be read"));
+    let mut query = AuditQuery::default();
+    for (name, value) in url_query(text) {
+        let value = value.as_str();
+        match name.as_str() {
+            "kind" => query.kind = Some(value.into()),
+            "action" => query.action = Some(value.into()),
+            "principal" => query.principal = Some(value.into()),
+            "id" => query.id = Some(value.into()),
+            "since" => query.since = Some(value.parse().map_err(|_| bad("since"))?),
+            "until" => query.until = Some(value.parse().map_err(|_| bad("until"))?),
+            "before" => query.before = Some(value.parse().map_err(|_| bad("before"))?),
+            "limit" => query.limit = Some(value.parse().map_err(|_| bad("limit"))?),
+            other => return Err(bad(&other.chars().take(32).collect::<String>())),
+        }
+    }
+    Ok(query)
+}
+
+/// `application/x-www-form-urlencoded` (WHATWG URL section 5.1).
+fn url_query(text: &str) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+async fn revoke(
+    gate: &Gate,
+    request: RevokeRequest,
+    operated: &Operated,
+    trace_id: TraceId,
+) -> Result<Response<Whole>, Denial> {
+    let body = Body::LeaseRevoked(LeaseRevoked {
+        target: request.target.clone(),
+        operator: operated.name().to_owned(),
+        reason: request.reason,
+    });
+    let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
+    let committed = gate.world.ledger.commit(commit).await?;
+    Ok(respond::json(200, &json!({ "revoked": request.target, "log_index": committed.seq })))
+}

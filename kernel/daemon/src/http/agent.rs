@@ -1,0 +1,267 @@
+//! The agent API.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::{Request, Response};
+use latchgate_ledger::ApprovalFilter;
+use latchgate_monitor::authenticator::{Caller, Listener, Purpose};
+use latchgate_monitor::denial::Denial;
+use latchgate_monitor::steps::{self, ResultPayload};
+use latchgate_wire::api::{ActionList, ApprovalList, LeaseRequest, Ready, RenewRequest};
+use latchgate_wire::digest::Digest;
+use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
+use latchgate_wire::json;
+use latchgate_wire::problem::Code;
+use latchgate_wire::receipt::Receipt;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::connection::Delivery;
+use super::incoming::Received;
+use super::respond::{self, Whole};
+use crate::gate::Gate;
+use crate::{approvals, calls};
+
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+pub async fn route(
+    gate: &Arc<Gate>,
+    listener: &Listener,
+    request: Request<Incoming>,
+    delivery: Arc<Delivery>,
+) -> Response<Whole> {
+    let trace_id = gate.new_trace();
+    let answered = match Received::read(request).await {
+        Ok(received) => routed(gate, listener, &received, trace_id, delivery).await,
+        Err(denial) => Err(denial),
+    };
+    answered.unwrap_or_else(|denial| {
+        // What reached the pipeline has its own entry; what comes back here was refused before.
+        gate.refusals.count(denial.code);
+        calls::log_cause(&denial, trace_id);
+        respond::problem(&denial, trace_id)
+    })
+}
+
+async fn routed(
+    gate: &Arc<Gate>,
+    listener: &Listener,
+    received: &Received,
+    trace_id: TraceId,
+    delivery: Arc<Delivery>,
+) -> Result<Response<Whole>, Denial> {
+    let segments: Vec<&str> = received.path.split('/').skip(1).collect();
+    match (received.method.as_str(), segments.as_slice()) {
+        ("GET", ["healthz"]) => Ok(respond::json(200, &json!({ "status": "ok" }))),
+        ("GET", ["readyz"]) => Ok(ready(gate)),
+        ("GET", [".well-known", "jwks.json"]) => Ok(respond::json(200, &gate.jwks)),
+        ("GET", ["v1", "actions"]) => actions(gate, listener, received),
+        ("GET", ["v1", "actions", id]) => action(gate, id).map(|action| respond::json(200, &action.info())),
+        ("GET", ["v1", "actions", id, "schema", "request"]) => {
+            action(gate, id).map(|action| respond::json(200, &action.manifest.request_schema))
+        }
+        ("POST", ["v1", "leases"]) => {
+            open_for_calls(gate)?;
+            let request: LeaseRequest = body(&received.body)?;
+            let peer = listener.peer.clone();
+            let lease = gate.leases.issue(&gate.world, &gate.operators, peer, request, trace_id).await?;
+            Ok(respond::json(200, &lease))
+        }
+        ("POST", ["v1", "leases", "renew"]) => {
+            open_for_calls(gate)?;
+            let caller = caller(gate, listener, received, Purpose::Entry)?;
+            let request: RenewRequest =
+                if received.body.is_empty() { RenewRequest::default() } else { body(&received.body)? };
+            let lease = gate.leases.renew(&gate.world, &caller, request, trace_id).await?;
+            Ok(respond::json(200, &lease))
+        }
+        ("POST", ["v1", "actions", id, "execute"]) => {
+            execute(gate, listener, received, id, trace_id, delivery).await
+        }
+        ("GET", ["v1", "approvals"]) => {
+            let caller = caller(gate, listener, received, Purpose::Read)?;
+            let filter =
+                ApprovalFilter { principal: Some(caller.who().principal.clone()), ..ApprovalFilter::default() };
+            let approvals = approvals::list(gate, filter, Some("pending"));
+            Ok(respond::json(200, &ApprovalList { approvals }))
+        }
+        ("GET", ["v1", "approvals", id, "poll"]) => {
+            let caller = caller(gate, listener, received, Purpose::Read)?;
+            poll(gate, &caller, received, id, trace_id).await
+        }
+        ("GET", ["v1", "receipts", id]) => {
+            let caller = caller(gate, listener, received, Purpose::Read)?;
+            receipt(gate, &caller, id)
+        }
+        (_, segments) => Err(unknown(segments)),
+    }
+}
+
+/// 405 where the path exists with another method, else 404.
+fn unknown(segments: &[&str]) -> Denial {
+    let known = matches!(
+        segments,
+        ["healthz" | "readyz"]
+            | [".well-known", "jwks.json"]
+            | ["v1", "actions" | "leases" | "approvals"]
+            | ["v1", "leases", "renew"]
+            | ["v1", "actions", _]
+            | ["v1", "actions", _, "execute"]
+            | ["v1", "actions", _, "schema", "request"]
+            | ["v1", "approvals", _, "poll"]
+            | ["v1", "receipts", _]
+    );
+    if known {
+        return Denial::new(Code::MethodNotAllowed, "this route has another method");
+    }
+    Denial::new(Code::NotFound, "there is no such route").remedy("see GET /v1/actions for what can be called")
+}
+
+fn ready(gate: &Gate) -> Response<Whole> {
+    let catalog = gate.catalog.load();
+    let draining = gate.is_draining();
+    let ready = Ready {
+        status: if draining { "draining" } else { "ready" }.into(),
+        ledger: "ok".into(),
+        policy: catalog.policy.digest().to_string(),
+        actions_registered: catalog.actions.len(),
+        public_base_url: gate.config.public_base_url.clone(),
+    };
+    respond::json(if draining { 503 } else { 200 }, &ready)
+}
+
+/// With a lease only what a permit could allow this principal; without, everything that is registered.
+fn actions(gate: &Gate, listener: &Listener, received: &Received) -> Result<Response<Whole>, Denial> {
+    let catalog = gate.catalog.load();
+    let caller = match received.headers.contains_key("authorization") {
+        true => Some(caller(gate, listener, received, Purpose::Read)?),
+        false => None,
+    };
+    let visible = catalog.actions.values().filter(|action| {
+        let manifest = &action.manifest;
+        caller.as_ref().is_none_or(|caller| {
+            caller.scopes().cover(&manifest.action_id, manifest.class.as_str())
+                && catalog.policy.may_permit(&manifest.action_id)
+        })
+    });
+    let list = ActionList { actions: visible.map(|action| action.info()).collect() };
+    let bytes = serde_json::to_vec(&list).map_err(|error| Denial::fault(error.to_string()))?;
+    let tag = format!("\"{}\"", Digest::of(&bytes));
+    if received.header(IF_NONE_MATCH.as_str())? == Some(tag.as_str()) {
+        return Ok(respond::json(304, &Value::Null));
+    }
+    let mut response = respond::json(200, &list);
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
+}
+
+fn action(gate: &Gate, id: &str) -> Result<Arc<latchgate_monitor::catalog::Action>, Denial> {
+    gate.catalog.load().actions.get(id).cloned().ok_or_else(|| {
+        Denial::new(Code::ActionNotFound, "there is no action of that name")
+            .remedy("GET /v1/actions lists the actions")
+    })
+}
+
+fn caller(gate: &Gate, listener: &Listener, received: &Received, purpose: Purpose) -> Result<Caller, Denial> {
+    let world = &gate.world;
+    received.presented(|presented| {
+        gate.authenticator.authenticate(presented, listener, purpose, &world.ledger, &*world.clock)
+    })
+}
+
+async fn execute(
+    gate: &Arc<Gate>,
+    listener: &Listener,
+    received: &Received,
+    action_id: &str,
+    trace_id: TraceId,
+    delivery: Arc<Delivery>,
+) -> Result<Response<Whole>, Denial> {
+    open_for_calls(gate)?;
+    let key = received.header("idempotency-key")?;
+    if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
+        let detail = format!("Idempotency-Key: expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+        return Err(Denial::new(Code::BadRequest, detail));
+    }
+    let caller = caller(gate, listener, received, Purpose::Entry)?;
+    let body = received.body.clone();
+    let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned));
+    let reply = calls::execute(gate, request, received.wait()).await;
+    let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
+    Ok(respond::answer(&reply.answer, delivers))
+}
+
+async fn poll(
+    gate: &Arc<Gate>,
+    caller: &Caller,
+    received: &Received,
+    id: &str,
+    trace_id: TraceId,
+) -> Result<Response<Whole>, Denial> {
+    // One answer for what does not exist and for what is another's.
+    let absent = || Denial::new(Code::NotFound, "there is no such approval, or it ended more than 24 h ago");
+    let id: ApprovalId = id.parse().map_err(|_| absent())?;
+    let mut approval = approvals::find(gate, id)?;
+    if approval.held.call.who.principal != caller.who().principal {
+        return Err(absent());
+    }
+    let wait = received.wait();
+    if !wait.is_zero()
+        && let Some(decided) = calls::decided(gate, id, wait).await
+    {
+        approval = decided;
+    }
+    Ok(respond::json(200, &approvals::poll(gate, &approval, trace_id)?))
+}
+
+fn receipt(gate: &Gate, caller: &Caller, id: &str) -> Result<Response<Whole>, Denial> {
+    let absent = || Denial::new(Code::NotFound, "there is no such receipt");
+    let id: ReceiptId = id.parse().map_err(|_| absent())?;
+    let finished = gate.world.ledger.receipt(id).ok_or_else(absent)?;
+    if finished.receipt.principal != caller.who().principal {
+        return Err(absent());
+    }
+    let mut value = serde_json::to_value(&finished.receipt).map_err(|error| Denial::fault(error.to_string()))?;
+    if let Some(members) = value.as_object_mut() {
+        members.insert("log_index".into(), finished.seq.into());
+        members.extend(for_old_clients(gate, &finished.receipt));
+    }
+    Ok(respond::json(200, &value))
+}
+
+/// What clients of version 0.2 read of a receipt.
+fn for_old_clients(gate: &Gate, receipt: &Receipt) -> serde_json::Map<String, Value> {
+    let stored = receipt.result.as_ref().and_then(|result| result.payload);
+    // A forgotten payload leaves the receipt whole.
+    let output = stored.and_then(|at| ResultPayload::read(&*gate.world.payloads, at).ok()).map(|p| p.output);
+    let kind = receipt.result.as_ref().map_or(json!("unknown"), |result| json!(result.kind));
+    let members = json!({
+        "provider_module_digest": receipt.action.module_digest,
+        "provider_receipt": output,
+        "normalized_result": { "kind": kind },
+        "verification_outcome": { "status": receipt.verification.status },
+        "result_hash": receipt.result.as_ref().map_or_else(String::new, |result| result.digest.to_string()),
+    });
+    match members {
+        Value::Object(members) => members,
+        _ => serde_json::Map::new(),
+    }
+}
+
+fn open_for_calls(gate: &Gate) -> Result<(), Denial> {
+    if gate.is_draining() {
+        return Err(Denial::new(Code::Draining, "the gate is shutting down").remedy("call again after the restart"));
+    }
+    Ok(())
+}
+
+/// A strictly read JSON body.
+pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Denial> {
+    let value = json::parse(bytes, json::Limits::default());
+    let value = value.map_err(|error| Denial::new(Code::BadRequest, format!("the body: {error}")))?;
+    serde_json::from_value(value).map_err(|error| Denial::new(Code::BadRequest, format!("the body: {error}")))
+}

@@ -1,0 +1,126 @@
+//! A gate that listens: its background work, and its end in order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use latchgate_monitor::ports::Clock as _;
+use latchgate_wire::receipt::Boundary;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::approvals;
+use crate::gate::Gate;
+use crate::http::{Surface, serve};
+use crate::start::Sockets;
+
+/// What the start did, for the person who started it.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// There was no home before.
+    pub created: bool,
+    pub home: PathBuf,
+    pub boundary: Boundary,
+    /// What file actions see.
+    pub root: PathBuf,
+    pub actions: usize,
+    pub agent_socket: PathBuf,
+    pub operator: String,
+    /// Bytes of a torn tail, cut and kept aside.
+    pub recovered_bytes: u64,
+    pub recovered_to: Option<PathBuf>,
+    /// Interrupted calls whose effect is not known.
+    pub unknown_outcomes: usize,
+    /// Above 0: the clock stands before the ledger's last entry.
+    pub clock_behind_ms: i64,
+}
+
+/// A running gate. Dropping it without [`Running::stop`] leaves the ledger to be recovered at the next start.
+pub struct Running {
+    gate: Arc<Gate>,
+    summary: Summary,
+    servers: Vec<JoinHandle<()>>,
+    ticker: JoinHandle<()>,
+}
+
+/// Expiry of approvals and marks of delivery.
+const TICK: Duration = Duration::from_secs(1);
+/// Refusals before authentication are counted into one entry in so many ticks.
+const TICKS_PER_COUNT: u32 = 60;
+
+impl Running {
+    pub(crate) fn begin(gate: Arc<Gate>, summary: Summary, sockets: Sockets) -> Self {
+        let listen = |socket: crate::http::listen::Socket, surface| {
+            let gate = Arc::clone(&gate);
+            tokio::spawn(async move { serve(&socket.listener, gate, surface).await })
+        };
+        let servers = vec![listen(sockets.agent, Surface::Agent), listen(sockets.admin, Surface::Admin)];
+        let ticker = tokio::spawn(tick(Arc::clone(&gate)));
+        Self { gate, summary, servers, ticker }
+    }
+
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Runs until SIGTERM, SIGINT or an operator's shutdown, then ends in order.
+    ///
+    /// # Errors
+    /// If the ledger could not be closed; the next start recovers it.
+    pub async fn wait(self) -> Result<(), String> {
+        let handler = |kind| signal(kind).map_err(|error| format!("signals cannot be handled: {error}"));
+        let (mut terminate, mut interrupt) = (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+        let reason = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = self.gate.shutdown.cancelled() => "operator",
+        };
+        self.stop(reason).await
+    }
+
+    /// Drain: no new calls, running ones end or are given up after `drain_s`, then the ledger is closed. Calls given up have an
+    /// intent and no outcome: the next start makes them `unknown`.
+    ///
+    /// # Errors
+    /// If the ledger could not be closed.
+    pub async fn stop(self, reason: &str) -> Result<(), String> {
+        let gate = self.gate;
+        gate.draining.store(true, Ordering::Relaxed);
+        gate.tasks.close();
+        let limit = Duration::from_secs(u64::from(gate.config.drain_s));
+        if tokio::time::timeout(limit, gate.tasks.wait()).await.is_err() {
+            tracing::warn!(calls = gate.tasks.len(), "calls were still running at the end of the drain time");
+        }
+        gate.shutdown.cancel();
+        for server in self.servers {
+            // A panic in a server is logged by its task; the ledger is closed all the same.
+            let _ended = server.await;
+        }
+        self.ticker.abort();
+        gate.record_deliveries().await;
+        record_refusals(&gate).await;
+        gate.world.ledger.close(reason).await.map_err(|error| format!("the ledger was not closed: {error}"))
+    }
+}
+
+async fn tick(gate: Arc<Gate>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = 0u32;
+    loop {
+        interval.tick().await;
+        gate.record_deliveries().await;
+        approvals::expire(&gate).await;
+        ticks = ticks.wrapping_add(1);
+        if ticks.is_multiple_of(TICKS_PER_COUNT) {
+            record_refusals(&gate).await;
+        }
+    }
+}
+
+async fn record_refusals(gate: &Gate) {
+    if let Some(body) = gate.refusals.take(gate.world.clock.now()) {
+        gate.append(body).await;
+    }
+}

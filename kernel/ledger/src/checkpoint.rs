@@ -1,0 +1,178 @@
+//! Checkpoints: the tree's root over what is synced, signed, beside the log and as a copy among the keys.
+//!
+//! Written by a thread of its own, off the answer path: every 256 entries, once a second while there are new entries, on
+//! request, and at the end. The log is synced before, so an honest power cut never leaves a checkpoint ahead of it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use latchgate_wire::checkpoint::{Checkpoint, CheckpointError};
+use tokio::sync::oneshot;
+
+use crate::durable;
+use crate::view::View;
+
+const EVERY_ENTRIES: u64 = 256;
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The two files that hold the newest checkpoint. The copy lies apart from the log, so that a log rolled back together
+/// with its checkpoint is found out.
+#[derive(Clone, Debug)]
+pub struct CheckpointFiles {
+    pub beside: PathBuf,
+    pub copy: PathBuf,
+}
+
+/// Why a checkpoint file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{path}: {error}", path = path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{path}: {error}", path = path.display())]
+    Note { path: PathBuf, error: CheckpointError },
+    #[error("{path}: expected a checkpoint of `{expected}`, found one of `{found}`", path = path.display())]
+    Origin { path: PathBuf, expected: String, found: String },
+}
+
+/// The checkpoint in a file, or `None` if there is no file.
+pub fn read(path: &Path, key: &VerifyingKey, origin: Option<&str>) -> Result<Option<Checkpoint>, FileError> {
+    let bytes = durable::read_if_present(path).map_err(|error| FileError::Io { path: path.to_owned(), error })?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let note = String::from_utf8_lossy(&bytes);
+    let checkpoint =
+        Checkpoint::open(&note, key).map_err(|error| FileError::Note { path: path.to_owned(), error })?;
+    match origin {
+        Some(expected) if checkpoint.origin != expected => Err(FileError::Origin {
+            path: path.to_owned(),
+            expected: expected.to_owned(),
+            found: checkpoint.origin,
+        }),
+        Some(_) | None => Ok(Some(checkpoint)),
+    }
+}
+
+/// Makes checkpoints of what is synced.
+pub struct Notary {
+    pub view: Arc<View>,
+    pub key: SigningKey,
+    pub origin: String,
+    pub files: CheckpointFiles,
+}
+
+impl Notary {
+    /// Signs and writes a checkpoint of all that is synced now, beside the log first.
+    pub fn write(&self) -> io::Result<String> {
+        let (size, root) = {
+            let synced = self.view.read();
+            (synced.tree.size(), synced.tree.root())
+        };
+        let note = Checkpoint { origin: self.origin.clone(), size, root }.sign(&self.key);
+        durable::replace(&self.files.beside, note.as_bytes())?;
+        durable::replace(&self.files.copy, note.as_bytes())?;
+        self.view.counters.checkpoint_size.store(size, Ordering::Release);
+        Ok(note)
+    }
+
+    fn is_due(&self) -> bool {
+        self.view.size() > self.view.counters.checkpoint_size.load(Ordering::Acquire)
+    }
+}
+
+enum Ask {
+    /// Many entries were made.
+    Grown,
+    Now(oneshot::Sender<Result<String, String>>),
+}
+
+/// Asks the checkpoint thread.
+#[derive(Clone)]
+pub struct Asker {
+    asks: Sender<Ask>,
+    view: Arc<View>,
+    /// An ask for the growth so far is on its way.
+    is_asked: Arc<AtomicBool>,
+}
+
+impl Asker {
+    /// To be called when entries were published.
+    pub fn grown(&self) {
+        let noted = self.view.counters.checkpoint_size.load(Ordering::Acquire);
+        let is_far = self.view.size().saturating_sub(noted) >= EVERY_ENTRIES;
+        if is_far && !self.is_asked.swap(true, Ordering::AcqRel) {
+            // A thread that has ended writes no checkpoints; the end of the writer follows or came before.
+            let _ = self.asks.send(Ask::Grown);
+        }
+    }
+
+    /// A checkpoint of everything synced before the call.
+    pub async fn now(&self) -> Result<String, String> {
+        let (answer, note) = oneshot::channel();
+        let ended = || "the ledger is closed".to_owned();
+        self.asks.send(Ask::Now(answer)).map_err(|_| ended())?;
+        note.await.map_err(|_| ended())?
+    }
+}
+
+/// The running thread. It ends when every [`Asker`] and this are gone, or by [`Thread::end`].
+pub struct Thread {
+    pub asker: Asker,
+    is_ended: Arc<AtomicBool>,
+    handle: JoinHandle<()>,
+}
+
+impl Thread {
+    pub fn start(notary: Notary) -> io::Result<Self> {
+        let (asks, asked) = mpsc::channel();
+        let is_asked = Arc::new(AtomicBool::new(false));
+        let is_ended = Arc::new(AtomicBool::new(false));
+        let asker = Asker { asks, view: Arc::clone(&notary.view), is_asked: Arc::clone(&is_asked) };
+        let ended = Arc::clone(&is_ended);
+        let handle = std::thread::Builder::new()
+            .name("checkpoint".into())
+            .spawn(move || run(&notary, &asked, &is_asked, &ended))?;
+        Ok(Self { asker, is_ended, handle })
+    }
+
+    /// Writes the last checkpoint and ends.
+    pub fn end(self) {
+        self.is_ended.store(true, Ordering::Release);
+        let _ = self.asker.asks.send(Ask::Grown);
+        if self.handle.join().is_err() {
+            tracing::error!("the checkpoint thread panicked");
+        }
+    }
+}
+
+fn run(notary: &Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool, is_ended: &AtomicBool) {
+    loop {
+        let ask = asked.recv_timeout(EVERY);
+        is_asked.store(false, Ordering::Release);
+        match ask {
+            Ok(Ask::Now(answer)) => {
+                let note = notary.write().map_err(|error| error.to_string());
+                // Whoever asked may have gone.
+                let _ = answer.send(note);
+            }
+            Ok(Ask::Grown) | Err(RecvTimeoutError::Timeout) => write_if_due(notary),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if is_ended.load(Ordering::Acquire) {
+            return write_if_due(notary);
+        }
+    }
+}
+
+/// A checkpoint that cannot be written is tried again: entries lose nothing by it, and the old file stays whole.
+fn write_if_due(notary: &Notary) {
+    if notary.is_due()
+        && let Err(error) = notary.write()
+    {
+        tracing::error!(%error, "cannot write the checkpoint");
+    }
+}

@@ -1,0 +1,164 @@
+//! The sled index: which entries have which term. Behind the log, disposable at any moment, never a reason not to start.
+//!
+//! ```text
+//! <term> 00 <first seq u64 BE>   ->  offsets u16 BE from `first seq`, ascending: one batch's entries with that term
+//! 00 "high"                      ->  number of entries indexed u64 BE | leaf hash of the last one
+//! 00 "log"                       ->  origin of the log
+//! ```
+//!
+//! Values stay far below the 4 KiB above which sled spills into files that it never syncs.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use latchgate_wire::entry::Entry;
+use latchgate_wire::merkle::Hash;
+
+use crate::terms::{self, Term};
+
+/// Entries indexed at once: the offsets of one batch stay within 1 KiB.
+pub const BATCH_ENTRIES: usize = 512;
+
+const CACHE_BYTES: u64 = 16 << 20;
+const FLUSH_EVERY_MS: u64 = 2_000;
+const HIGH: &[u8] = b"\0high";
+const LOG: &[u8] = b"\0log";
+
+/// An open index.
+#[derive(Clone, Debug)]
+pub struct Index {
+    db: sled::Db,
+}
+
+/// How far the index goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct High {
+    pub size: u64,
+    /// Leaf hash of the last entry indexed.
+    pub last: Hash,
+}
+
+impl Index {
+    /// Opens the index of this log. One that is broken is moved aside, one of another log is emptied.
+    pub fn open(dir: &Path, origin: &str) -> Result<Self, String> {
+        let index = open_db(dir).or_else(|error| {
+            tracing::warn!(%error, "the index cannot be read; it is moved aside and rebuilt");
+            move_aside(dir).map_err(|error| error.to_string())?;
+            open_db(dir)
+        })?;
+        if index.get(LOG)?.as_deref() != Some(origin.as_bytes()) {
+            index.clear(origin)?;
+        }
+        Ok(index)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self, origin: &str) -> Result<(), String> {
+        guarded(|| {
+            self.db.clear()?;
+            self.db.insert(LOG, origin.as_bytes()).map(drop)
+        })
+    }
+
+    pub fn high(&self) -> Result<Option<High>, String> {
+        let Some(value) = self.get(HIGH)? else { return Ok(None) };
+        let high = value.split_first_chunk::<8>().and_then(|(size, last)| {
+            Some(High { size: u64::from_be_bytes(*size), last: last.try_into().ok()? })
+        });
+        Ok(high)
+    }
+
+    /// Adds entries that follow each other, at most [`BATCH_ENTRIES`].
+    pub fn add(&self, entries: &[&Entry], last: Hash) -> Result<(), String> {
+        let Some(first_seq) = entries.first().map(|entry| entry.seq) else { return Ok(()) };
+        let mut lists: BTreeMap<Term, Vec<u8>> = BTreeMap::new();
+        for (entry, offset) in entries.iter().zip(0u16..) {
+            for term in terms::of(entry) {
+                let list = lists.entry(term).or_default();
+                // An entry may have a term twice; the list names it once.
+                if !list.ends_with(&offset.to_be_bytes()) {
+                    list.extend_from_slice(&offset.to_be_bytes());
+                }
+            }
+        }
+        let mut batch = sled::Batch::default();
+        for (term, list) in lists {
+            batch.insert(key(&term, first_seq), list);
+        }
+        let size = first_seq + entries.len() as u64;
+        batch.insert(HIGH, [&size.to_be_bytes()[..], &last].concat());
+        guarded(|| self.db.apply_batch(batch))
+    }
+
+    /// The entries with this term before `before`, the newest first.
+    pub fn with_term<'a>(&'a self, term: &str, before: u64) -> impl Iterator<Item = Result<u64, String>> + use<'a> {
+        let range = self.db.range(key(term, 0)..key(term, before)).rev();
+        range.flat_map(move |item| match item {
+            Ok((key, list)) => newest_first(&key, &list, before),
+            Err(error) => vec![Err(error.to_string())],
+        })
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, String> {
+        guarded(|| self.db.get(key))
+    }
+}
+
+fn key(term: &str, first_seq: u64) -> Vec<u8> {
+    [term.as_bytes(), &[0], &first_seq.to_be_bytes()].concat()
+}
+
+fn newest_first(key: &[u8], list: &[u8], before: u64) -> Vec<Result<u64, String>> {
+    let Some((_, first_seq)) = key.split_last_chunk::<8>() else { return vec![Err("a key is malformed".into())] };
+    let first_seq = u64::from_be_bytes(*first_seq);
+    let seqs = list.chunks_exact(2).rev().map(|pair| first_seq + u64::from(u16::from_be_bytes([pair[0], pair[1]])));
+    seqs.filter(|seq| *seq < before).map(Ok).collect()
+}
+
+fn open_db(dir: &Path) -> Result<Index, String> {
+    remove_torn_snapshots(dir).map_err(|error| error.to_string())?;
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(FLUSH_EVERY_MS))
+        .mode(sled::Mode::HighThroughput);
+    guarded(|| config.open()).map(|db| Index { db })
+}
+
+/// sled refuses to open beside a snapshot that a crash cut short.
+fn remove_torn_snapshots(dir: &Path) -> std::io::Result<()> {
+    let items = match std::fs::read_dir(dir) {
+        Ok(items) => items,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for item in items {
+        let item = item?;
+        let name = item.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            std::fs::remove_file(item.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps one broken index for whoever wants to look at it.
+fn move_aside(dir: &Path) -> std::io::Result<()> {
+    let mut aside = dir.as_os_str().to_owned();
+    aside.push(".broken");
+    let aside = PathBuf::from(aside);
+    if aside.exists() {
+        std::fs::remove_dir_all(&aside)?;
+    }
+    std::fs::rename(dir, aside)
+}
+
+/// sled panics on some broken files.
+fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("sled panicked".into()),
+    }
+}

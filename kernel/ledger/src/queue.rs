@@ -1,0 +1,168 @@
+//! The queue in front of the writer: what waits becomes one batch, and each commit gets its answer.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+
+use latchgate_monitor::ports::{Commit, CommitError, Durability};
+use latchgate_wire::entry::{Body, GateStopped};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::lock::Lock;
+use crate::writer::{Rejection, Verdict, Writer};
+use crate::{checkpoint, indexer};
+
+/// Commits that may wait; callers beyond wait to be let in.
+const WAITING_MAX: usize = 4096;
+/// Commits judged and synced together.
+const BATCH_MAX: usize = 512;
+
+/// Called once when the log can no longer be trusted. It is not expected to return in production.
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Ends the process with exit code 1, after a line on stderr.
+pub fn exit_process() -> OnFatal {
+    Arc::new(|why| {
+        eprintln!("latchgate: {why}; nothing is assumed about the ledger from here on, the gate ends");
+        std::process::exit(1)
+    })
+}
+
+enum Job {
+    Commit { commit: Commit, answer: oneshot::Sender<Verdict>, _slot: OwnedSemaphorePermit },
+    Close { reason: String, answer: oneshot::Sender<Result<(), CommitError>> },
+}
+
+/// The callers' end.
+#[derive(Clone)]
+pub struct Queue {
+    jobs: Sender<Job>,
+    slots: Arc<Semaphore>,
+}
+
+impl Queue {
+    pub async fn commit(&self, commit: Commit) -> Verdict {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| ended())?;
+        let (answer, verdict) = oneshot::channel();
+        self.jobs.send(Job::Commit { commit, answer, _slot: slot }).map_err(|_| ended())?;
+        verdict.await.map_err(|_| ended())?
+    }
+
+    pub async fn close(&self, reason: &str) -> Result<(), CommitError> {
+        let (answer, closed) = oneshot::channel();
+        let gone = || CommitError::Closed("it is closed".into());
+        self.jobs.send(Job::Close { reason: reason.to_owned(), answer }).map_err(|_| gone())?;
+        closed.await.map_err(|_| gone())?
+    }
+}
+
+fn ended() -> Rejection {
+    Rejection::Error(CommitError::Closed("it is closed".into()))
+}
+
+/// Everything that ends with the writer. The lock goes last.
+pub struct Running {
+    pub writer: Writer,
+    pub checkpoints: checkpoint::Thread,
+    pub index: Option<indexer::Thread>,
+    pub on_fatal: OnFatal,
+    pub lock: Lock,
+}
+
+/// Starts the thread. It ends at a close, at a fatal failure, or when every [`Queue`] is gone.
+pub fn start(running: Running) -> io::Result<(Queue, JoinHandle<()>)> {
+    let (jobs, waiting) = mpsc::channel();
+    let handle = std::thread::Builder::new().name("ledger".into()).spawn(move || running.run(&waiting))?;
+    Ok((Queue { jobs, slots: Arc::new(Semaphore::new(WAITING_MAX)) }, handle))
+}
+
+impl Running {
+    fn run(mut self, waiting: &Receiver<Job>) {
+        while let Ok(first) = waiting.recv() {
+            match self.serve(first, waiting) {
+                Ok(None) => {}
+                Ok(Some((reason, answer))) => {
+                    let closed = self.close(reason);
+                    // Whoever closed may not wait for it.
+                    let _ = answer.send(closed);
+                    return;
+                }
+                Err(error) => {
+                    (self.on_fatal)(&format!("writing the ledger failed: {error}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One batch: `first` and what waits behind it, up to a close.
+    #[expect(clippy::type_complexity, reason = "the pair is what a close carries")]
+    fn serve(
+        &mut self,
+        first: Job,
+        waiting: &Receiver<Job>,
+    ) -> io::Result<Option<(String, oneshot::Sender<Result<(), CommitError>>)>> {
+        let (mut commits, mut answers, mut close) = (Vec::new(), Vec::new(), None);
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Commit { commit, answer, _slot } => {
+                    commits.push(commit);
+                    answers.push((answer, _slot));
+                }
+                Job::Close { reason, answer } => {
+                    close = Some((reason, answer));
+                    break;
+                }
+            }
+            next = if commits.len() < BATCH_MAX { waiting.try_recv().ok() } else { None };
+        }
+        let verdicts = self.writer.commit(commits)?;
+        self.tell(&verdicts);
+        for (verdict, (answer, _slot)) in verdicts.into_iter().zip(answers) {
+            // A caller that is gone asked for an entry that stands all the same.
+            let _ = answer.send(verdict);
+        }
+        Ok(close)
+    }
+
+    /// Lets the threads behind the log know of its growth.
+    fn tell(&self, verdicts: &[Verdict]) {
+        if let Some(index) = &self.index {
+            let lines: Vec<_> = verdicts.iter().flatten().map(|committed| Arc::clone(&committed.line)).collect();
+            if !lines.is_empty() {
+                index.feed.give(&lines);
+            }
+        }
+        self.checkpoints.asker.grown();
+    }
+
+    fn close(mut self, reason: String) -> Result<(), CommitError> {
+        let stopped = Commit {
+            trace_id: None,
+            body: Body::GateStopped(GateStopped { reason }),
+            payload: Durability::Buffered,
+        };
+        let failed = |error: io::Error| CommitError::Closed(format!("closing the ledger failed: {error}"));
+        let verdicts = self.writer.commit(vec![stopped]).map_err(failed)?;
+        self.tell(&verdicts);
+        self.writer.tail.seal().map_err(failed)?;
+        self.writer.payloads.close().map_err(failed)?;
+        self.checkpoints.end();
+        if let Some(index) = self.index {
+            index.end();
+        }
+        drop(self.lock);
+        match verdicts.into_iter().next() {
+            Some(Err(Rejection::Error(error))) => Err(error),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl From<CommitError> for Rejection {
+    fn from(error: CommitError) -> Self {
+        Self::Error(error)
+    }
+}

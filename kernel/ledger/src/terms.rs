@@ -1,0 +1,110 @@
+//! What an entry can be found by. Queries, the index and the scan that replaces it all ask this one function.
+
+use latchgate_wire::api::AuditQuery;
+use latchgate_wire::entry::{Body, Call, Entry, RevocationTarget};
+use latchgate_wire::receipt::Who;
+
+/// A name with its kind, such as `kind:call.intent` or `id:rcpt_...`.
+pub type Term = String;
+
+/// The terms that an entry must have to be an answer, the most telling first.
+pub fn wanted(query: &AuditQuery) -> Vec<Term> {
+    let named = [("id", &query.id), ("principal", &query.principal), ("action", &query.action), ("kind", &query.kind)];
+    named.into_iter().filter_map(|(kind, name)| name.as_ref().map(|name| term(kind, name))).collect()
+}
+
+/// The kind as it is written in the entry.
+pub fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::GateStarted(_) => "gate.started",
+        Body::GateRecovered(_) => "gate.recovered",
+        Body::GateStopped(_) => "gate.stopped",
+        Body::ConfigChanged(_) => "config.changed",
+        Body::LeaseIssued(_) => "lease.issued",
+        Body::LeaseRevoked(_) => "lease.revoked",
+        Body::CallDenied(_) => "call.denied",
+        Body::CallHeld(_) => "call.held",
+        Body::ApprovalDecided(_) => "approval.decided",
+        Body::CallIntent(_) => "call.intent",
+        Body::CallOutcome(_) => "call.outcome",
+        Body::CallsDelivered(_) => "calls.delivered",
+        Body::RefusalsCounted(_) => "refusals.counted",
+    }
+}
+
+/// Every term of an entry.
+pub fn of(entry: &Entry) -> Vec<Term> {
+    let mut terms = Terms(vec![term("kind", kind(&entry.body))]);
+    if let Some(trace_id) = &entry.trace_id {
+        terms.id(trace_id);
+    }
+    match &entry.body {
+        Body::LeaseIssued(issued) => {
+            terms.who(&issued.who);
+            issued.renews.iter().for_each(|lease| terms.id(lease));
+        }
+        Body::LeaseRevoked(revoked) => match &revoked.target {
+            RevocationTarget::Lease(lease) => terms.id(lease),
+            RevocationTarget::Session(session) => terms.id(session),
+            RevocationTarget::Principal(principal) => terms.add("principal", principal),
+            RevocationTarget::Agent(_) | RevocationTarget::All(_) => {}
+        },
+        Body::CallDenied(denied) => {
+            terms.who(&denied.who);
+            terms.add("action", &denied.action_id);
+            denied.approval_id.iter().for_each(|id| terms.id(id));
+        }
+        Body::CallHeld(held) => {
+            terms.call(&held.call);
+            terms.id(&held.approval_id);
+        }
+        Body::ApprovalDecided(decided) => terms.id(&decided.approval_id),
+        Body::CallIntent(intent) => {
+            terms.call(&intent.call);
+            terms.id(&intent.grant_id);
+            intent.approval.iter().for_each(|approval| terms.id(&approval.id));
+        }
+        Body::CallOutcome(receipt) => {
+            terms.add("principal", &receipt.principal);
+            terms.add("action", &receipt.action.id);
+            terms.id(&receipt.receipt_id);
+            terms.id(&receipt.grant_id);
+            terms.id(&receipt.session_id);
+            receipt.approval.iter().for_each(|approval| terms.id(&approval.id));
+        }
+        Body::GateStarted(_)
+        | Body::GateRecovered(_)
+        | Body::GateStopped(_)
+        | Body::ConfigChanged(_)
+        | Body::CallsDelivered(_)
+        | Body::RefusalsCounted(_) => {}
+    }
+    terms.0
+}
+
+struct Terms(Vec<Term>);
+
+impl Terms {
+    fn add(&mut self, kind: &str, name: &impl ToString) {
+        self.0.push(term(kind, &name.to_string()));
+    }
+
+    fn id(&mut self, id: &impl ToString) {
+        self.add("id", id);
+    }
+
+    fn who(&mut self, who: &Who) {
+        self.add("principal", &who.principal);
+        self.id(&who.session_id);
+        self.id(&who.lease_jti);
+    }
+
+    fn call(&mut self, call: &Call) {
+        self.who(&call.who);
+        self.add("action", &call.action.id);
+    }
+}
+
+fn term(kind: &str, name: &str) -> Term {
+    format!("{kind}:{name}")
+}

@@ -1,0 +1,122 @@
+//! The published side: what is synced, and nothing else. Readers, checkpoints and the index see the log through it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{io, path::Path};
+
+use latchgate_monitor::ports::Finished;
+use latchgate_wire::entry::{Body, Entry, Line};
+use latchgate_wire::merkle::{Frontier, leaf_hash};
+use tokio::sync::watch;
+
+use crate::places::Places;
+use crate::state::State;
+
+/// The log up to its last synced entry.
+#[derive(Debug)]
+pub struct Synced {
+    pub state: State,
+    pub tree: Frontier,
+    pub places: Places,
+}
+
+/// Counters for `stats`.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub batches: AtomicU64,
+    pub syncs: AtomicU64,
+    pub payload_syncs: AtomicU64,
+    pub bytes_written: AtomicU64,
+    pub checkpoint_size: AtomicU64,
+}
+
+/// Shared between the writer, which publishes, and everybody who reads.
+pub struct View {
+    synced: RwLock<Synced>,
+    size: watch::Sender<u64>,
+    pub counters: Counters,
+}
+
+/// Why an entry could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("the log cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("entry {seq} cannot be read: {why}")]
+    Entry { seq: u64, why: String },
+}
+
+impl Synced {
+    pub fn empty(log_dir: &Path) -> Self {
+        Self { state: State::default(), tree: Frontier::default(), places: Places::new(log_dir) }
+    }
+
+    /// Takes in the next entry, which is durable.
+    pub fn push(&mut self, line: &Line, segment_first_seq: u64) {
+        self.tree.push(leaf_hash(line.bytes()));
+        self.places.push(segment_first_seq, line.bytes().len() as u64 + 1);
+        self.state.apply(&line.entry);
+    }
+}
+
+impl View {
+    pub fn new(synced: Synced) -> Self {
+        let (size, _) = watch::channel(synced.places.size());
+        Self { synced: RwLock::new(synced), size, counters: Counters::default() }
+    }
+
+    pub fn read(&self) -> RwLockReadGuard<'_, Synced> {
+        // A panic while publishing ends the writer; what was published before stays true.
+        self.synced.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Synced> {
+        self.synced.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn publish(&self, lines: &[Arc<Line>], segment_first_seq: u64) {
+        let size = {
+            let mut synced = self.write();
+            lines.iter().for_each(|line| synced.push(line, segment_first_seq));
+            synced.places.size()
+        };
+        self.size.send_replace(size);
+    }
+
+    pub fn size(&self) -> u64 {
+        *self.size.borrow()
+    }
+
+    /// The number of synced entries, as it grows.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.size.subscribe()
+    }
+
+    /// The line of an entry, without line break.
+    pub fn line(&self, seq: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        let block = self.read().places.block(seq);
+        Ok(block.map(|block| block.line(seq)).transpose()?)
+    }
+
+    /// An entry of our own log. Its signature was checked when the log was opened, or made since.
+    pub fn entry(&self, seq: u64) -> Result<Option<Entry>, ReadError> {
+        let Some(line) = self.line(seq)? else { return Ok(None) };
+        let entry = Entry::read(&line).map_err(|error| ReadError::Entry { seq, why: error.to_string() })?;
+        Ok(Some(entry))
+    }
+
+    /// The outcome that stands at `seq`.
+    pub fn finished(&self, seq: u64) -> Result<Arc<Finished>, ReadError> {
+        let wrong = |why: &str| ReadError::Entry { seq, why: why.to_owned() };
+        let entry = self.entry(seq)?.ok_or_else(|| wrong("there is no such entry"))?;
+        match entry.body {
+            Body::CallOutcome(receipt) => Ok(Arc::new(Finished { seq, trace_id: entry.trace_id, receipt })),
+            _ => Err(wrong("expected a `call.outcome`")),
+        }
+    }
+}
+
+/// Counts one more.
+pub fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
