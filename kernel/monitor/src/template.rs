@@ -32,7 +32,7 @@ pub struct CompiledTemplate(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Http(HttpCompiled),
+    Http(Box<HttpCompiled>),
     Fs(FsCompiled),
 }
 
@@ -62,9 +62,8 @@ impl CompiledTemplate {
         let arguments = Arguments::of(&manifest.request_schema);
         let mut wrong = Vec::new();
         let kind = match &manifest.template {
-            Template::Http(template) => {
-                HttpCompiled::compile(manifest, template, &arguments, &mut wrong).map(Kind::Http)
-            }
+            Template::Http(template) => HttpCompiled::compile(manifest, template, &arguments, &mut wrong)
+                .map(|http| Kind::Http(Box::new(http))),
             Template::Fs(template) => {
                 FsCompiled::compile(manifest, template, &arguments, &mut wrong).map(Kind::Fs)
             }

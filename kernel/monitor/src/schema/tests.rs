@@ -95,7 +95,11 @@ fn the_callers_value_is_never_repeated() {
 
 #[test]
 fn names_that_the_caller_chose_are_cut_and_made_visible() {
-    let schema = compiled(json!({"type": "object", "additionalProperties": false}));
+    let closed = json!({"type": "object", "additionalProperties": false});
+    let violation = compiled(closed).validate(&mut json!({"x": 1})).unwrap_err();
+    assert_eq!(violation.message, "expected no members");
+    let schema =
+        compiled(json!({"type": "object", "properties": {"b": true}, "additionalProperties": false}));
     let violation = schema.validate(&mut json!({ "a".repeat(100_000): 1 })).unwrap_err();
     assert!(violation.pointer.len() < 300, "{}", violation.pointer.len());
     let violation = schema.validate(&mut json!({"\u{1b}[2J\u{202e}": 1})).unwrap_err();

@@ -61,6 +61,10 @@ pub(super) fn describe(error: &ValidationError<'_>, schema: &Value) -> Vec<Viola
                 .map(|name| Violation::new(place(&below(pointer, name)), known.clone()))
                 .collect()
         }
+        // `additionalProperties: false` beside no properties at all.
+        Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
+            vec![Violation::new(place(pointer), "expected no members")]
+        }
         kind => vec![Violation::new(place(pointer), expectation(kind, error.instance()))],
     }
 }
@@ -106,8 +110,9 @@ fn known_members(error: &ValidationError<'_>, schema: &Value) -> String {
     let properties = schema.pointer(parent).and_then(|s| s.get("properties")).and_then(Value::as_object);
     match properties.filter(|known| !known.is_empty()) {
         Some(known) => {
-            let names = known.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            format!("unexpected member; expected {}", cut(&names))
+            let mut names: Vec<&str> = known.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            format!("unexpected member; expected {}", cut(&names.join(", ")))
         }
         None => "unexpected member; expected none".into(),
     }

@@ -45,7 +45,7 @@ impl Attested {
     /// # Errors
     /// 500 with the effect as far as it is known; the intent stays open and becomes `unknown` at the next start.
     pub async fn record(self, log: &impl Log, payloads: &impl Payloads) -> Result<Recorded, Denial> {
-        let Self { mut receipt, trace_id, output, output_bytes: _, salt, failure, is_read } = self;
+        let Self { mut receipt, trace_id, output, salt, failure, is_read } = self;
         let payload = ResultPayload {
             salt: BASE64.encode(salt.0),
             output,

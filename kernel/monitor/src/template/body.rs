@@ -40,7 +40,7 @@ impl Body {
             Value::String(text) => match Self::text(text, arguments) {
                 Ok((body, true)) => body,
                 Ok((body, false)) => {
-                    wrong.push(Violation::new(at, "expected an argument that is required or has a default: only a member of an object can be left out"));
+                    wrong.push(Violation::new(at, ALWAYS_EXPECTED));
                     body
                 }
                 Err(why) => {
@@ -99,6 +99,9 @@ impl Body {
         }
     }
 }
+
+const ALWAYS_EXPECTED: &str =
+    "expected an argument that is required or has a default; only a member of an object can be left out";
 
 impl Member {
     fn compile(

@@ -119,7 +119,7 @@ impl Parameter {
         if self.may_lack && self.value.whole().is_some_and(|name| !args.contains_key(name)) {
             return Ok(None);
         }
-        self.value.expand(args, |value, out| push_encoded(value, out)).map(Some)
+        self.value.expand(args, push_encoded).map(Some)
     }
 }
 
@@ -200,7 +200,7 @@ fn expand_segment(segment: &Text, args: &Args) -> Result<String, TemplateError> 
         )
         .remedy("give the name itself, not a path to it; dots are refused percent-encoded, too"));
     }
-    segment.expand(args, |value, out| push_encoded(value, out))
+    segment.expand(args, push_encoded)
 }
 
 /// Whether a server that decodes once too often, and then resolves dots, would leave the segment. A slash is encoded and

@@ -72,13 +72,15 @@ fn path_of(template: &str, args: Value) -> Result<String, TemplateError> {
 fn a_request_is_made_of_template_and_arguments() {
     let template = json!({
         "method": "POST", "url": "https://api.test/v1/{a}/items/{n}", "query": {"q": "{b}", "fixed": 1, "o": "{o}"},
-        "headers": {"Accept": "application/json", "X-Who": "id {a}"},
+        "headers": {"Accept": "application/json", "X-Who": "id {n}"},
         "body": {"text": "{b}", "n": "{n}", "s": "n={n}", "o": "{o}", "list": ["{a}", true, null], "brace": "{{x}}"},
     });
     let step = http(template, json!({"a": "é/x", "b": "x y&z\""})).unwrap();
     assert_eq!(step.method, "POST");
     assert_eq!(step.url, "https://api.test/v1/%C3%A9%2Fx/items/7?fixed=1&q=x%20y%26z%22");
     assert_eq!(step.target, "https://api.test/v1/{a}/items/{n}");
+    let headers = [("accept", "application/json"), ("x-who", "id 7"), ("content-type", "application/json")];
+    assert_eq!(step.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let body = r#"{"brace":"{x}","list":["é/x",true,null],"n":7,"s":"n=7","text":"x y&z\""}"#;
     assert_eq!(step.body, Some(Content::Text(body.into())));
     assert!(step.secrets.is_empty());

@@ -260,7 +260,7 @@ fn examples_come_out_as_written() {
         "examples.0.expect.url: the arguments give",
     );
     refused(example("/expect/method", json!("GET")), "examples.0.expect.method: the arguments give");
-    refused(example("/expect/url", Value::Null), "examples.0.expect.url: expected a member");
+    refused(example("/expect/url", Value::Null), "examples.0.expect: expected a member \"url\"");
     refused(example("/expect/colour", json!("red")), "examples.0.expect.colour: unexpected member");
     refused(example("/arguments/more", json!(1)), "examples.0.arguments.more: unexpected member");
     refused(example("/arguments/repo", Value::Null), "examples.0.arguments: expected a member \"repo\"");

@@ -44,7 +44,7 @@ fn an_unknown_member_is_an_error_with_its_line() {
         found[0].starts_with(&format!("m.yaml:{line}: limits.time_s: unexpected member; expected ")),
         "{found:?}"
     );
-    let found = errors(&FETCH.replace("  method: GET", "  method: GET\n  methd: GET"));
+    let found = errors(&FETCH.replace("template:\n", "template:\n  methd: GET\n"));
     assert!(
         found[0].contains("template.methd: unexpected member; expected body, headers, method"),
         "{found:?}"

@@ -1,0 +1,245 @@
+//! Taking up a log: everything is verified, held against the newest checkpoint known, and a torn end is cut.
+//!
+//! Within the checkpointed part nothing may fail. Beyond it lie entries that may never have been answered: the log ends at
+//! the first that fails, and the bytes from there on are kept aside.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::VerifyingKey;
+use latchgate_wire::checkpoint::Checkpoint;
+use latchgate_wire::digest::Digest;
+use latchgate_wire::entry::{EntryError, FORMAT};
+use latchgate_wire::merkle::Hash;
+use latchgate_wire::receipt::ProofId;
+
+use crate::checkpoint::FileError;
+use crate::durable;
+use crate::proofs::ProofWindow;
+use crate::scan::{self, BATCH_LINES, Cursor, Rest};
+use crate::segment;
+use crate::view::Synced;
+
+/// Why a ledger is not taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the ledger is in use{}; two gates cannot share {path}", holder(*pid), path = path.display())]
+    Locked { path: PathBuf, pid: Option<u32> },
+    #[error(
+        "the ledger has {entries} entries, but the checkpoint in {checkpoint} was signed over {size}: what follows entry \
+         {entries} is missing; restore the ledger directory from a backup that contains it",
+        checkpoint = checkpoint.display()
+    )]
+    RolledBack { entries: u64, size: u64, checkpoint: PathBuf },
+    #[error(
+        "entry {seq} of the ledger was altered: {why}; it lies within the {size} entries that were signed over; restore \
+         the ledger directory from a backup"
+    )]
+    Tampered { seq: u64, size: u64, why: String },
+    #[error(
+        "the first {size} entries of the ledger are not those that the checkpoint in {checkpoint} was signed over; \
+         restore the ledger directory from a backup",
+        checkpoint = checkpoint.display()
+    )]
+    Forked { size: u64, checkpoint: PathBuf },
+    #[error(
+        "the ledger has {entries} entries and no checkpoint: both copies were removed; restore `checkpoint` in the ledger \
+         directory or `last-checkpoint` among the keys"
+    )]
+    NoCheckpoint { entries: u64 },
+    #[error("entry {seq} has format version {found}; this program reads up to {FORMAT}: a newer one wrote it")]
+    Newer { seq: u64, found: u64 },
+    #[error("the checkpoint cannot be used: {0}")]
+    Checkpoint(#[from] FileError),
+    #[error("the ledger has no room for its first entries: the disk is full")]
+    Full,
+    #[error("{what}: {error}")]
+    Io { what: String, error: io::Error },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" by process {pid}"))
+}
+
+/// What start-up found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// There was no ledger.
+    pub created: bool,
+    /// Entries found and kept.
+    pub entries: u64,
+    /// Size of the newest checkpoint found.
+    pub checkpoint_size: Option<u64>,
+    pub cut_bytes: u64,
+    /// Where the bytes cut are kept.
+    pub cut_kept: Option<PathBuf>,
+    /// Intents without outcome; their effects are recorded as unknown.
+    pub unknown: Vec<u64>,
+    /// How far gate time lies before the last entry, or 0.
+    pub clock_behind_ms: i64,
+}
+
+/// A checkpoint and the file that it was found in.
+pub type Known = (PathBuf, Checkpoint);
+
+/// A verified log.
+pub struct Loaded {
+    pub synced: Synced,
+    pub recent_proofs: Vec<ProofId>,
+    /// The segment to go on in and how much of it is entries; `None` if there is no segment.
+    pub tail: Option<(u64, u64)>,
+    pub cut: Option<Cut>,
+}
+
+/// What was cut from the end.
+pub struct Cut {
+    pub bytes: u64,
+    pub digest: Digest,
+    pub kept: PathBuf,
+}
+
+/// Where the log stops being one.
+struct Stop {
+    segment: usize,
+    offset: u64,
+    why: String,
+}
+
+/// Reads and verifies the log in `dir/log`, and cuts what does not belong to it.
+pub fn load(dir: &Path, origin: &str, key: &VerifyingKey, known: &[Known]) -> Result<Loaded, OpenError> {
+    let log_dir = dir.join("log");
+    let segments = segment::list(&log_dir).map_err(|error| io_error(&log_dir, error))?;
+    let mut reader = Reader {
+        key,
+        cursor: Cursor::start(Some(origin.to_owned())),
+        synced: Synced::empty(&log_dir),
+        proofs: ProofWindow::default(),
+        roots: known.iter().map(|(_, checkpoint)| (checkpoint.size, None)).collect(),
+        lines_seen: 0,
+    };
+    reader.note_root();
+    let (mut stop, mut ends) = (None, Vec::new());
+    for (index, (first_seq, path)) in segments.iter().enumerate() {
+        let bytes = std::fs::read(path).map_err(|error| io_error(path, error))?;
+        let (end, fault) = reader.segment(*first_seq, &bytes)?;
+        ends.push(end);
+        if let Some(why) = fault {
+            stop = Some(Stop { segment: index, offset: end, why });
+            break;
+        }
+    }
+    if known.is_empty() && (segments.len() > 1 || reader.lines_seen > 1) {
+        return Err(OpenError::NoCheckpoint { entries: reader.cursor.next_seq });
+    }
+    reader.hold_against(known, stop.as_ref())?;
+    let cut = stop.map(|stop| cut(dir, &segments, &stop, reader.cursor.next_seq)).transpose()?;
+    let usable = |((first_seq, _), end): (&(u64, _), &u64)| (*first_seq <= reader.cursor.next_seq).then_some((*first_seq, *end));
+    let tail = segments.iter().zip(&ends).filter_map(usable).last();
+    Ok(Loaded { synced: reader.synced, recent_proofs: reader.proofs.into_proofs(), tail, cut })
+}
+
+struct Reader<'a> {
+    key: &'a VerifyingKey,
+    cursor: Cursor,
+    synced: Synced,
+    proofs: ProofWindow,
+    /// Root at each checkpoint's size, once the log has that size.
+    roots: HashMap<u64, Option<Hash>>,
+    /// Whole lines, entries or not.
+    lines_seen: usize,
+}
+
+impl Reader<'_> {
+    /// Takes in a segment; gives where its entries end and what is wrong there.
+    fn segment(&mut self, first_seq: u64, bytes: &[u8]) -> Result<(u64, Option<String>), OpenError> {
+        let split = scan::split(bytes);
+        self.lines_seen += split.lines.len();
+        if first_seq != self.cursor.next_seq {
+            return Ok((0, Some(format!("the segment in its place is named for entry {first_seq}"))));
+        }
+        for lines in split.lines.chunks(BATCH_LINES) {
+            let opened = scan::open_all(bytes, lines, self.key);
+            for (line, range) in opened.into_iter().zip(lines) {
+                let at = range.start as u64;
+                let line = match line {
+                    Ok(line) => line,
+                    Err(EntryError::Version { found }) if found > u64::from(FORMAT) => {
+                        return Err(OpenError::Newer { seq: self.cursor.next_seq, found });
+                    }
+                    Err(error) => return Ok((at, Some(error.to_string()))),
+                };
+                if let Err(broken) = self.cursor.check(&line.entry) {
+                    return Ok((at, Some(broken.to_string())));
+                }
+                self.cursor.advance(&line.entry);
+                self.proofs.push(&line.entry);
+                self.synced.push(&line, first_seq);
+                self.note_root();
+            }
+        }
+        let fault = match split.rest {
+            Rest::Empty => None,
+            Rest::Torn => Some("the line is not whole".to_owned()),
+        };
+        Ok((split.lines_end as u64, fault))
+    }
+
+    fn note_root(&mut self) {
+        if let Some(root) = self.roots.get_mut(&self.cursor.next_seq) {
+            *root = Some(self.synced.tree.root());
+        }
+    }
+
+    /// The log contains every checkpoint known.
+    fn hold_against(&self, known: &[Known], stop: Option<&Stop>) -> Result<(), OpenError> {
+        let entries = self.cursor.next_seq;
+        for (path, checkpoint) in known {
+            let (size, path) = (checkpoint.size, path.clone());
+            match (self.roots.get(&size).copied().flatten(), stop) {
+                (Some(root), _) if root == checkpoint.root => {}
+                (Some(_), _) => return Err(OpenError::Forked { size, checkpoint: path }),
+                (None, Some(stop)) => {
+                    return Err(OpenError::Tampered { seq: entries, size, why: stop.why.clone() });
+                }
+                (None, None) => return Err(OpenError::RolledBack { entries, size, checkpoint: path }),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps aside what lies behind the last entry, then removes it. The segment itself keeps its space: the writer overwrites
+/// the rest with zeros.
+fn cut(
+    dir: &Path,
+    segments: &[(u64, PathBuf)],
+    stop: &Stop,
+    next_seq: u64,
+) -> Result<Cut, OpenError> {
+    let mut bytes = Vec::new();
+    for (index, (_, path)) in segments.iter().enumerate().skip(stop.segment) {
+        let content = std::fs::read(path).map_err(|error| io_error(path, error))?;
+        let from = if index == stop.segment { usize::try_from(stop.offset).unwrap_or(0) } else { 0 };
+        bytes.extend_from_slice(trim_zeros(content.get(from..).unwrap_or_default()));
+    }
+    let digest = Digest::of(&bytes);
+    let name = format!("{next_seq:020}-{}.bin", &digest.to_string()[7..15]);
+    let kept = dir.join("recovered").join(name);
+    durable::replace(&kept, &bytes).map_err(|error| io_error(&kept, error))?;
+    let is_named_wrong = |(index, (first_seq, _)): &(usize, &(u64, PathBuf))| *index > stop.segment || *first_seq != next_seq && stop.offset == 0;
+    for (_, (_, path)) in segments.iter().enumerate().skip(stop.segment).filter(is_named_wrong) {
+        std::fs::remove_file(path).map_err(|error| io_error(path, error))?;
+        durable::sync_parent(path).map_err(|error| io_error(path, error))?;
+    }
+    Ok(Cut { bytes: bytes.len() as u64, digest, kept })
+}
+
+fn trim_zeros(bytes: &[u8]) -> &[u8] {
+    let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &bytes[..len]
+}
+
+pub fn io_error(path: &Path, error: io::Error) -> OpenError {
+    OpenError::Io { what: path.display().to_string(), error }
+}
