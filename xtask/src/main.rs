@@ -2,6 +2,7 @@
 
 mod actions;
 mod ci;
+mod crash;
 mod process;
 mod test;
 mod tidy;
@@ -26,6 +27,7 @@ enum Command {
     Test(test::Args),
     Ci(ci::Args),
     Tidy(tidy::Args),
+    Crash(crash::Args),
     Actions(ActionsArgs),
 }
 
@@ -53,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
         Command::Tidy(args) => tidy::run(&args),
+        Command::Crash(args) => crash::run(&args),
         Command::Actions(args) => actions::run(args.check),
     }
 }

@@ -1,3 +1,40 @@
 //! The append-only log and its single writer, the state folded from it, payloads, checkpoints and a disposable index.
+//!
+//! ```text
+//! commit ──► queue ──► writer: judge, sign, append, sync ──► view ──► answer
+//!                        │                                    │
+//!                        └─ state (accepted)                  ├─ state (synced), tree, places ──► readers, queries
+//!                                                             └─ checkpoint and index threads, behind
+//! ```
+//!
+//! The order is law: an entry is durable before it is seen, counted, indexed, signed over or answered.
 
+mod ledger;
+mod open;
+mod recover;
+mod queue;
+mod writer;
 pub mod state;
+mod view;
+mod places;
+mod segment;
+mod disk;
+mod durable;
+mod lock;
+mod scan;
+mod proofs;
+mod payload;
+mod checkpoint;
+mod index;
+mod indexer;
+mod query;
+mod terms;
+
+pub use checkpoint::FileError;
+pub use ledger::{ApprovalFilter, Ledger, Stats};
+pub use open::OpenConfig;
+pub use payload::{PAYLOAD_BYTES_MAX, PayloadStore};
+pub use queue::{OnFatal, exit_process};
+pub use recover::{OpenError, Recovery};
+pub use view::ReadError;
+pub use writer::OUTCOME_BYTES_RESERVED;

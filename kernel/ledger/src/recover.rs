@@ -133,9 +133,20 @@ pub fn load(dir: &Path, origin: &str, key: &VerifyingKey, known: &[Known]) -> Re
         return Err(OpenError::NoCheckpoint { entries: reader.cursor.next_seq });
     }
     reader.hold_against(known, stop.as_ref())?;
-    let cut = stop.map(|stop| cut(dir, &segments, &stop, reader.cursor.next_seq)).transpose()?;
-    let usable = |((first_seq, _), end): (&(u64, _), &u64)| (*first_seq <= reader.cursor.next_seq).then_some((*first_seq, *end));
-    let tail = segments.iter().zip(&ends).filter_map(usable).last();
+    let next_seq = reader.cursor.next_seq;
+    // A segment goes as a whole if it lies behind the stop, or bears the name of another entry than its first.
+    let is_kept = |index: usize, first_seq: u64| match &stop {
+        Some(stop) => index < stop.segment || (index == stop.segment && (stop.offset > 0 || first_seq == next_seq)),
+        None => true,
+    };
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        segments.iter().enumerate().partition(|(index, (first_seq, _))| is_kept(*index, *first_seq));
+    let cut = stop.as_ref().map(|stop| keep_aside(dir, &segments, stop, next_seq)).transpose()?;
+    for (_, (_, path)) in gone {
+        std::fs::remove_file(path).map_err(|error| io_error(path, error))?;
+        durable::sync_parent(path).map_err(|error| io_error(path, error))?;
+    }
+    let tail = kept.last().and_then(|(index, (first_seq, _))| Some((*first_seq, *ends.get(*index)?)));
     Ok(Loaded { synced: reader.synced, recent_proofs: reader.proofs.into_proofs(), tail, cut })
 }
 
@@ -209,14 +220,9 @@ impl Reader<'_> {
     }
 }
 
-/// Keeps aside what lies behind the last entry, then removes it. The segment itself keeps its space: the writer overwrites
-/// the rest with zeros.
-fn cut(
-    dir: &Path,
-    segments: &[(u64, PathBuf)],
-    stop: &Stop,
-    next_seq: u64,
-) -> Result<Cut, OpenError> {
+/// Keeps aside what lies behind the last entry. The writer overwrites it in the segment that it goes on in, which keeps
+/// its space.
+fn keep_aside(dir: &Path, segments: &[(u64, PathBuf)], stop: &Stop, next_seq: u64) -> Result<Cut, OpenError> {
     let mut bytes = Vec::new();
     for (index, (_, path)) in segments.iter().enumerate().skip(stop.segment) {
         let content = std::fs::read(path).map_err(|error| io_error(path, error))?;
@@ -227,11 +233,6 @@ fn cut(
     let name = format!("{next_seq:020}-{}.bin", &digest.to_string()[7..15]);
     let kept = dir.join("recovered").join(name);
     durable::replace(&kept, &bytes).map_err(|error| io_error(&kept, error))?;
-    let is_named_wrong = |(index, (first_seq, _)): &(usize, &(u64, PathBuf))| *index > stop.segment || *first_seq != next_seq && stop.offset == 0;
-    for (_, (_, path)) in segments.iter().enumerate().skip(stop.segment).filter(is_named_wrong) {
-        std::fs::remove_file(path).map_err(|error| io_error(path, error))?;
-        durable::sync_parent(path).map_err(|error| io_error(path, error))?;
-    }
     Ok(Cut { bytes: bytes.len() as u64, digest, kept })
 }
 

@@ -219,3 +219,8 @@ fn shortened(text: &str) -> String {
     }
     text[..end].to_owned()
 }
+
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;

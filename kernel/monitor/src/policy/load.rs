@@ -137,10 +137,12 @@ fn read(
     sources.iter().for_each(|source| reading.source(source));
     reading.validate(&schema);
     if reading.errors.is_empty() {
-        Ok((reading.rules, reading.written.into_iter().map(|(rule, _)| rule).collect()))
-    } else {
-        Err(reading.errors)
+        return Ok((reading.rules, reading.written.into_iter().map(|(rule, _)| rule).collect()));
     }
+    let mut errors = reading.errors;
+    errors.sort_by(|a, b| (&a.file, a.line, &a.problem).cmp(&(&b.file, b.line, &b.problem)));
+    errors.dedup();
+    Err(errors)
 }
 
 /// A load in progress: goes on after an error, to report all of them.

@@ -4,9 +4,12 @@
 //! a warning where that makes the whole rule impossible, and nothing at all inside a disjunction. A forbid that never
 //! fires because of a typing error is a hole, so every attribute that a rule reads or asks for must be declared by at
 //! least one action in its scope.
+//!
+//! This reads Cedar's own syntax tree, which its public crate does not describe: of the three trees it is the only one
+//! that has places and can be walked without recursion, so that a rule of ten thousand terms does not end the process.
 
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Template, Var};
-use cedar_policy::{ActionConstraint, EntityUid, Policy};
+use cedar_policy::{ActionConstraint, Policy};
+use cedar_policy_core::ast::{BinaryOp, EntityUID, Expr, ExprKind, Literal, Var};
 use latchgate_wire::principal::Principal;
 use serde_json::Value;
 
@@ -15,21 +18,11 @@ use super::source::{Place, PolicyError};
 
 /// Every undeclared attribute, and every entity that cannot exist.
 pub(super) fn check(rule: &Policy, actions: &[ActionType], place: &Place<'_>) -> Vec<PolicyError> {
-    let mut errors: Vec<PolicyError> =
-        rule.entity_literals().iter().filter_map(|entity| check_entity(entity, place)).collect();
     let scope = rule.action_constraint();
-    let contexts = actions.iter().filter(|action| covers(&scope, action)).map(|action| &action.context);
-    match rule.to_pst() {
-        Ok(tree) => {
-            let mut names = Names { contexts: contexts.collect(), place, errors };
-            names.clauses(tree.body());
-            errors = names.errors;
-        }
-        Err(error) => {
-            errors.push(place.error(format!("the rule cannot be analysed: {error}"), "simplify it"));
-        }
-    }
-    errors
+    let contexts =
+        actions.iter().filter(|action| covers(&scope, action)).map(|action| &action.context).collect();
+    let names = Names { contexts, place };
+    rule.as_ref().condition().subexpressions().filter_map(|expression| names.check(expression)).collect()
 }
 
 /// Whether a rule with this scope can apply to `action`.
@@ -44,107 +37,56 @@ pub(super) fn covers(scope: &ActionConstraint, action: &ActionType) -> bool {
     }
 }
 
-fn check_entity(entity: &EntityUid, place: &Place<'_>) -> Option<PolicyError> {
-    let id = entity.id().unescaped();
-    match entity.type_name().to_string().as_str() {
-        "Principal" => {
-            let error = id.parse::<Principal>().err()?;
-            Some(place.error_at(id, format!("`{id}` is no principal"), error.to_string()))
-        }
-        "Action" if id.starts_with(MODEL) => {
-            Some(place.error_at(id, format!("`{id}` is no action"), "name a loaded action or a group"))
-        }
-        // Action, Group and Gate are enumerated by the schema, so the validator knows their members.
-        _ => None,
-    }
-}
-
 struct Names<'a> {
     /// The type of `context` for each action in the rule's scope.
     contexts: Vec<&'a Value>,
     place: &'a Place<'a>,
-    errors: Vec<PolicyError>,
 }
 
 impl<'a> Names<'a> {
-    fn clauses(&mut self, tree: &Template) {
-        for clause in tree.clauses() {
-            match clause {
-                Clause::When(condition) | Clause::Unless(condition) => self.expression(condition),
+    fn check(&self, expression: &Expr) -> Option<PolicyError> {
+        match expression.expr_kind() {
+            ExprKind::GetAttr { expr, attr } => self.attributes(expression, expr, &[attr]),
+            ExprKind::HasAttr { expr, attr } => self.attributes(expression, expr, &[attr]),
+            ExprKind::ExtHasAttr { expr, attrs } => {
+                self.attributes(expression, expr, &attrs.iter().map(|attr| attr.as_str()).collect::<Vec<_>>())
             }
-        }
-    }
-
-    fn expression(&mut self, expression: &Expr) {
-        match expression {
-            Expr::Literal(_) | Expr::Var(_) | Expr::Slot(_) | Expr::Unknown { .. } => {}
-            Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => self.expression(expr),
-            Expr::BinaryOp { op: BinaryOp::GetTag | BinaryOp::HasTag, .. } => {
-                self.errors.push(self.place.error("nothing here has tags", "remove getTag and hasTag"));
+            ExprKind::BinaryApp { op: BinaryOp::GetTag | BinaryOp::HasTag, .. } => {
+                Some(self.error(expression, "nothing here has tags", "remove getTag and hasTag"))
             }
-            Expr::BinaryOp { left, right, .. } => {
-                self.expression(left);
-                self.expression(right);
-            }
-            Expr::GetAttr { expr, attr } => {
-                self.expression(expr);
-                self.attributes(expr, std::iter::once(attr.as_str()));
-            }
-            Expr::HasAttr { expr, attrs } => {
-                self.expression(expr);
-                self.attributes(expr, attrs.iter().map(|attr| attr.as_str()));
-            }
-            Expr::Is { expr, in_expr, .. } => {
-                self.expression(expr);
-                in_expr.iter().for_each(|group| self.expression(group));
-            }
-            Expr::IfThenElse { cond, then_expr, else_expr } => {
-                [cond, then_expr, else_expr].into_iter().for_each(|part| self.expression(part));
-            }
-            Expr::Set(items) => items.iter().for_each(|item| self.expression(item)),
-            Expr::Record(fields) => fields.values().for_each(|value| self.expression(value)),
-            // Cedar may grow; what this check does not know, it cannot vouch for.
-            _ => self
-                .errors
-                .push(self.place.error("an expression that cannot be checked", "write it otherwise")),
-        }
-    }
-
-    /// Follows `names` from `owner`, and reports the first that nothing declares.
-    fn attributes<'n>(&mut self, owner: &Expr, names: impl Iterator<Item = &'n str>) {
-        let Some(mut types) = self.types(owner) else {
-            let remedy = "read attributes from `context` directly, as in `context.args.name`";
-            self.errors.push(self.place.error(format!("`{owner}` has no declared attributes"), remedy));
-            return;
-        };
-        let mut shown = owner.to_string();
-        for name in names {
-            if types.is_empty() {
-                return; // Its owner has been reported.
-            }
-            let members = types.iter().filter_map(|ty| member(ty, name)).collect::<Vec<_>>();
-            if members.is_empty() {
-                self.errors.push(self.undeclared(&shown, name, &types));
-                return;
-            }
-            types = members;
-            shown = format!("{shown}.{name}");
-        }
-    }
-
-    /// The types of what `expression` reads, over the actions in scope; `None` if it is no path from `context`.
-    fn types(&self, expression: &Expr) -> Option<Vec<&'a Value>> {
-        match expression {
-            Expr::Var(Var::Context) => Some(self.contexts.clone()),
-            Expr::GetAttr { expr, attr } => {
-                let owners = self.types(expr)?;
-                Some(owners.into_iter().filter_map(|ty| member(ty, attr)).collect())
-            }
+            ExprKind::Lit(Literal::EntityUID(entity)) => self.entity(expression, entity),
+            // None of these names anything; what they consist of is visited by itself.
             _ => None,
         }
     }
 
-    fn undeclared(&self, owner: &str, name: &str, types: &[&Value]) -> PolicyError {
+    /// Follows `names` from `owner`, and reports the first that nothing declares.
+    fn attributes(&self, expression: &Expr, owner: &Expr, names: &[&str]) -> Option<PolicyError> {
+        let Some(path) = path_from_context(owner) else {
+            let remedy = "read attributes from `context` directly, as in `context.args.name`";
+            return Some(self.error(expression, "only `context` has attributes", remedy));
+        };
+        let mut shown = String::from("context");
+        let mut types = self.contexts.clone();
+        for name in &path {
+            types = types.into_iter().filter_map(|ty| member(ty, name)).collect();
+            shown = format!("{shown}.{name}");
+        }
+        for name in names {
+            if types.is_empty() {
+                return None; // Its owner is reported as an expression of its own.
+            }
+            let members = types.iter().filter_map(|ty| member(ty, name)).collect::<Vec<_>>();
+            if members.is_empty() {
+                return Some(self.undeclared(expression, &shown, name, &types));
+            }
+            types = members;
+            shown = format!("{shown}.{name}");
+        }
+        None
+    }
+
+    fn undeclared(&self, expression: &Expr, owner: &str, name: &str, types: &[&Value]) -> PolicyError {
         let objects = types.iter().filter_map(|ty| ty.get("attributes").and_then(Value::as_object));
         let mut declared: Vec<&str> =
             objects.flat_map(|members| members.keys().map(String::as_str)).collect();
@@ -160,8 +102,40 @@ impl<'a> Names<'a> {
             [] => format!("nothing can be read from `{owner}`{hint}"),
             names => format!("expected one of: {}{hint}", names.join(", ")),
         };
-        self.place.error_at(name, problem, remedy)
+        self.error(expression, problem, remedy)
     }
+
+    fn entity(&self, expression: &Expr, entity: &EntityUID) -> Option<PolicyError> {
+        let id: &str = entity.eid().as_ref();
+        match entity.entity_type().to_string().as_str() {
+            "Principal" => {
+                let error = id.parse::<Principal>().err()?;
+                Some(self.error(expression, format!("`{id}` is no principal"), error.to_string()))
+            }
+            "Action" if id.starts_with(MODEL) => {
+                let remedy = "name a loaded action or a group";
+                Some(self.error(expression, format!("`{id}` is no action"), remedy))
+            }
+            // Action, Group and Gate are enumerated by the schema, so the validator knows their members.
+            _ => None,
+        }
+    }
+
+    fn error(&self, at: &Expr, problem: impl Into<String>, remedy: impl Into<String>) -> PolicyError {
+        let offset = at.source_loc().map_or(self.place.span.start, |at| at.start());
+        self.place.source.error(offset, problem, remedy)
+    }
+}
+
+/// The names that lead from `context` to `expression`; `None` if it is no such path.
+fn path_from_context(mut expression: &Expr) -> Option<Vec<&str>> {
+    let mut path = Vec::new();
+    while let ExprKind::GetAttr { expr, attr } = expression.expr_kind() {
+        path.push(attr.as_str());
+        expression = expr;
+    }
+    path.reverse();
+    matches!(expression.expr_kind(), ExprKind::Var(Var::Context)).then_some(path)
 }
 
 fn member<'t>(ty: &'t Value, name: &str) -> Option<&'t Value> {

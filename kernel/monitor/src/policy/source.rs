@@ -54,24 +54,11 @@ impl Place<'_> {
         self.source.error(self.span.start, problem, remedy)
     }
 
-    /// The error at the line where the rule uses `word`, or at its first line if that cannot be told.
-    pub fn error_at(&self, word: &str, problem: impl Into<String>, remedy: impl Into<String>) -> PolicyError {
-        let offset = self.find(word).unwrap_or(self.span.start);
-        self.source.error(offset, problem, remedy)
-    }
-
-    /// The first use of `word` as a name: after `.`, `@`, `has` or an opening quote. Cedar's syntax tree has no
-    /// positions for names; the words of comments and of other strings are mostly passed over, and a wrong guess costs
-    /// only the precision of a line number.
-    fn find(&self, word: &str) -> Option<usize> {
-        let text = self.source.text.get(self.span.clone())?;
-        let hit = text.match_indices(word).find(|(at, _)| {
-            let before = text[..*at].trim_end();
-            let after = text[at + word.len()..].chars().next();
-            let ends = !after.is_some_and(|c| c.is_alphanumeric() || c == '_');
-            ends && (before.ends_with(['.', '@', '"']) || before.ends_with("has"))
-        });
-        hit.map(|(at, _)| self.span.start + at)
+    /// The error at the line of the annotation `@name`, or at the rule's first line if it has none.
+    pub fn error_at(&self, name: &str, problem: impl Into<String>, remedy: impl Into<String>) -> PolicyError {
+        let rule = self.source.text.get(self.span.clone()).unwrap_or_default();
+        let offset = rule.find(&format!("@{name}")).unwrap_or_default();
+        self.source.error(self.span.start + offset, problem, remedy)
     }
 }
 
@@ -80,12 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_names_the_line_of_the_word() {
-        let text = "// host\npermit (principal,\n action, resource)\nwhen { context.op.host == \"x\" };";
+    fn an_error_names_the_line_of_the_annotation() {
+        let text = "// @ask\n@id(\"a\")\n@ask(\"b\")\npermit (principal, action, resource);";
         let source = Source { name: "a.cedar".into(), text: text.into() };
         let place = Place { source: &source, span: 8..text.len() };
-        assert_eq!(place.error_at("host", "p", "r").to_string(), "a.cedar:4: p; r");
-        assert_eq!(place.error_at("hos", "p", "r").line, 2);
+        assert_eq!(place.error_at("ask", "p", "r").to_string(), "a.cedar:3: p; r");
+        assert_eq!(place.error_at("reason", "p", "r").line, 2);
         assert_eq!(place.error("p", "r").line, 2);
     }
 }

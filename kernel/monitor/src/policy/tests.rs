@@ -248,6 +248,19 @@ fn all_problems_are_reported_at_once_and_syntax_with_its_line() {
     refused("@id(\"a\") permit (principal, action == Action::\"file_raed\", resource);", 1, "file_raed");
 }
 
+#[test]
+fn a_rule_of_ten_thousand_terms_does_not_end_the_process() {
+    let rule = |terms: usize| {
+        let condition = vec!["context.boundary == \"jail\""; terms].join(" || ");
+        format!("@id(\"long\") forbid (principal, action, resource) when {{ {condition} }};\n{ALLOW_ALL}")
+    };
+    for terms in [100, 10_000] {
+        // Where Cedar gives up on evaluating so deep a rule, that is an error and denies.
+        let verdict = load(&rule(terms)).map(|policy| verdict(&policy, "file_read", &file()));
+        assert!(matches!(verdict.as_deref(), Ok("allow allow" | "deny long")), "{terms}: {verdict:?}");
+    }
+}
+
 // What else decides.
 
 #[test]

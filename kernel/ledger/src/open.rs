@@ -1,0 +1,317 @@
+//! Opening a ledger: lock, recovery, the first entries, a checkpoint, and then the threads.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use ed25519_dalek::pkcs8::EncodePublicKey as _;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use latchgate_monitor::ports::{Clock, Commit, CommitError, Durability};
+use latchgate_wire::entry::{Body, GateRecovered, GateStarted};
+use latchgate_wire::ids::ReceiptId;
+use latchgate_wire::receipt::{
+    Boundary, Effect, EffectStatus, FailureClass, ProofId, Receipt, Runtime, Verification, VerificationStatus,
+};
+use latchgate_wire::time::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::checkpoint::{self, CheckpointFiles, Notary};
+use crate::disk::{Disk, RealDisk};
+use crate::index::Index;
+use crate::ledger::Ledger;
+use crate::lock::{Lock, LockError};
+use crate::payload::{self, PayloadStore};
+use crate::query::Queries;
+use crate::queue::{self, OnFatal, Running};
+use crate::recover::{self, Known, Loaded, OpenError, Recovery, io_error};
+use crate::segment::{self, Tail};
+use crate::state::OpenCall;
+use crate::view::View;
+use crate::writer::{Rejection, Writer};
+use crate::{durable, indexer};
+
+/// What a ledger is opened with.
+pub struct OpenConfig {
+    /// The ledger directory; made if it is not there.
+    pub dir: PathBuf,
+    /// The index; it may be deleted at any moment.
+    pub index_dir: PathBuf,
+    /// The copy of the newest checkpoint, among the keys; its directory exists.
+    pub last_checkpoint: PathBuf,
+    /// Gate name and ULID: no space, no `+`.
+    pub origin: String,
+    /// Signs entries and checkpoints.
+    pub entry_key: SigningKey,
+    /// Wraps the keys of payloads.
+    pub payload_key: Zeroizing<[u8; 32]>,
+    pub clock: Arc<dyn Clock>,
+    /// Of the program, for `gate.started`.
+    pub version: String,
+    pub boundary: Boundary,
+    /// [`crate::exit_process`], but for tests.
+    pub on_fatal: OnFatal,
+}
+
+/// Sizes, which tests make small.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizes {
+    pub log: segment::Sizes,
+    pub payload: payload::Sizes,
+}
+
+impl Ledger {
+    /// Takes up the ledger, or makes one. Blocks: it reads and verifies the whole log.
+    ///
+    /// # Errors
+    /// When another process has it, when it is not the log that was signed over, or when the disk fails.
+    pub fn open(config: OpenConfig) -> Result<(Self, Recovery), OpenError> {
+        Self::open_on(Arc::new(RealDisk), Sizes::default(), config)
+    }
+
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        sizes: Sizes,
+        config: OpenConfig,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let key = config.entry_key.verifying_key();
+        let files = CheckpointFiles { beside: config.dir.join("checkpoint"), copy: config.last_checkpoint.clone() };
+        let known = known_checkpoints(&files, &key, &config.origin)?;
+        let created = !config.dir.join("log").exists();
+        if let (true, Some((path, checkpoint))) = (created, newest(&known)) {
+            let (size, checkpoint) = (checkpoint.size, path.clone());
+            return Err(OpenError::RolledBack { entries: 0, size, checkpoint });
+        }
+        make_dirs(&config.dir)?;
+        let lock = take_lock(&config.dir.join("lock"))?;
+        let loaded = recover::load(&config.dir, &config.origin, &key, &known)?;
+        let recovery = report(&config, &loaded, &known, created);
+        let recent_proofs = loaded.recent_proofs.clone();
+        let first = first_entries(&config, &loaded, &recovery)?;
+        let mut writer = take_up(disk, sizes, &config, loaded)?;
+        commit_first(&mut writer, first)?;
+        write_public_key(&config.dir, &key, recovery.entries)?;
+        let ledger = start(&config, writer, files, lock, recent_proofs)?;
+        Ok((ledger, recovery))
+    }
+}
+
+fn known_checkpoints(
+    files: &CheckpointFiles,
+    key: &VerifyingKey,
+    origin: &str,
+) -> Result<Vec<Known>, OpenError> {
+    let mut known = Vec::new();
+    for path in [&files.beside, &files.copy] {
+        let checkpoint = checkpoint::read(path, key, Some(origin))?;
+        known.extend(checkpoint.map(|checkpoint| (path.clone(), checkpoint)));
+    }
+    Ok(known)
+}
+
+fn newest(known: &[Known]) -> Option<&Known> {
+    known.iter().max_by_key(|(_, checkpoint)| checkpoint.size)
+}
+
+fn make_dirs(dir: &Path) -> Result<(), OpenError> {
+    for name in ["", "log", "payload", "policy", "keys", "recovered"] {
+        let path = dir.join(name);
+        durable::create_dir(&path).map_err(|error| io_error(&path, error))?;
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<Lock, OpenError> {
+    Lock::take(path).map_err(|error| match error {
+        LockError::Held { pid } => OpenError::Locked { path: path.to_owned(), pid },
+        LockError::Io(error) => io_error(path, error),
+    })
+}
+
+fn report(config: &OpenConfig, loaded: &Loaded, known: &[Known], created: bool) -> Recovery {
+    let state = &loaded.synced.state;
+    Recovery {
+        created,
+        entries: loaded.synced.places.size(),
+        checkpoint_size: newest(known).map(|(_, checkpoint)| checkpoint.size),
+        cut_bytes: loaded.cut.as_ref().map_or(0, |cut| cut.bytes),
+        cut_kept: loaded.cut.as_ref().map(|cut| cut.kept.clone()),
+        unknown: state.open_calls().map(|(seq, _)| seq).collect(),
+        clock_behind_ms: state.last_time().map_or(0, |last| last.since(config.clock.now()).max(0)),
+    }
+}
+
+/// `gate.started`; what was found, if it was not in order; an outcome for every call that was under way.
+fn first_entries(config: &OpenConfig, loaded: &Loaded, recovery: &Recovery) -> Result<Vec<Commit>, OpenError> {
+    let started = GateStarted {
+        version: config.version.clone(),
+        boundary: config.boundary,
+        entry_key: BASE64URL.encode(config.entry_key.verifying_key().as_bytes()),
+        checkpoint_size: recovery.checkpoint_size,
+    };
+    let mut bodies = vec![(None, Body::GateStarted(started))];
+    if loaded.cut.is_some() || !recovery.unknown.is_empty() {
+        let recovered = GateRecovered {
+            cut_bytes: recovery.cut_bytes,
+            cut_digest: loaded.cut.as_ref().map(|cut| cut.digest),
+            open_intents: recovery.unknown.clone(),
+        };
+        bodies.push((None, Body::GateRecovered(recovered)));
+    }
+    let now = config.clock.now();
+    for (intent_seq, open) in loaded.synced.state.open_calls() {
+        let receipt = interrupted(intent_seq, open, config.boundary, now)?;
+        bodies.push((open.trace_id, Body::CallOutcome(receipt)));
+    }
+    let commit = |(trace_id, body)| Commit { trace_id, body, payload: Durability::Buffered };
+    Ok(bodies.into_iter().map(commit).collect())
+}
+
+/// The receipt of a call that nobody saw end: it may have happened, and what it reserved counts as spent.
+fn interrupted(
+    intent_seq: u64,
+    open: &OpenCall,
+    boundary: Boundary,
+    now: Timestamp,
+) -> Result<Receipt, OpenError> {
+    let mut entropy = [0; 16];
+    getrandom::fill(&mut entropy)
+        .map_err(|error| OpenError::Io { what: "randomness".into(), error: io::Error::other(error.to_string()) })?;
+    let made = u64::try_from(now.as_ms()).unwrap_or_default();
+    let (intent, call) = (&open.intent, &open.intent.call);
+    // The plan is not at hand; its target tells files from services.
+    let kind = if call.operation.target.starts_with("fs:") { "fs" } else { "http.request" };
+    let effect = Effect {
+        kind: kind.into(),
+        target: call.operation.target.clone(),
+        status: EffectStatus::Unknown,
+        http_status: None,
+        bytes: 0,
+        digest: None,
+    };
+    Ok(Receipt {
+        receipt_id: ReceiptId::new(made, u128::from_le_bytes(entropy)),
+        intent_seq,
+        grant_id: intent.grant_id,
+        action: call.action.clone(),
+        principal: call.who.principal.clone(),
+        agent: call.who.agent.clone(),
+        session_id: call.who.session_id,
+        operation: call.operation.clone(),
+        effects: vec![effect],
+        verification: Verification { status: VerificationStatus::VerificationFailed },
+        result: None,
+        approval: intent.approval.clone(),
+        boundary,
+        runtime: Runtime { duration_ms: 0, exit_code: 2, fuel_consumed: 0 },
+        cost: intent.cost,
+        started_at: open.time,
+        finished_at: now.max(open.time),
+        failure_class: Some(FailureClass::Interrupted),
+    })
+}
+
+fn take_up(
+    disk: Arc<dyn Disk>,
+    sizes: Sizes,
+    config: &OpenConfig,
+    loaded: Loaded,
+) -> Result<Writer, OpenError> {
+    let log_dir = config.dir.join("log");
+    let tail = match loaded.tail {
+        Some((first_seq, written)) => {
+            Tail::resume(Arc::clone(&disk), &log_dir, first_seq, written, sizes.log)
+        }
+        None => Tail::create(Arc::clone(&disk), &log_dir, 0, sizes.log),
+    };
+    let payload_dir = config.dir.join("payload");
+    let payloads = PayloadStore::open(disk, &payload_dir, &config.payload_key, sizes.payload);
+    Ok(Writer {
+        tail: tail.map_err(|error| io_error(&log_dir, error))?,
+        state: loaded.synced.state.clone(),
+        view: Arc::new(View::new(loaded.synced)),
+        payloads: Arc::new(payloads.map_err(|error| io_error(&payload_dir, error))?),
+        clock: Arc::clone(&config.clock),
+        key: config.entry_key.clone(),
+        origin: config.origin.clone(),
+    })
+}
+
+fn commit_first(writer: &mut Writer, first: Vec<Commit>) -> Result<(), OpenError> {
+    let broken = |error| OpenError::Io { what: "writing the first entries".into(), error };
+    for verdict in writer.commit(first).map_err(broken)? {
+        match verdict {
+            Ok(_) => {}
+            Err(Rejection::Error(CommitError::Full)) => return Err(OpenError::Full),
+            Err(Rejection::Error(error)) => return Err(broken(io::Error::other(error.to_string()))),
+            Err(Rejection::Objection(objection)) => return Err(broken(io::Error::other(objection.to_string()))),
+        }
+    }
+    Ok(())
+}
+
+/// `keys/entry-<seq>.pem`: which key signs from which entry on. For people: nothing takes its trust from there.
+fn write_public_key(dir: &Path, key: &VerifyingKey, from_seq: u64) -> Result<(), OpenError> {
+    let keys = dir.join("keys");
+    let path = keys.join(format!("entry-{from_seq}.pem"));
+    let pem = key.to_public_key_pem(LineEnding::LF);
+    let pem = pem.map_err(|error| io_error(&path, io::Error::other(error.to_string())))?;
+    for item in std::fs::read_dir(&keys).map_err(|error| io_error(&keys, error))? {
+        let path = item.map_err(|error| io_error(&keys, error))?.path();
+        if durable::read_if_present(&path).map_err(|error| io_error(&path, error))? == Some(pem.clone().into()) {
+            return Ok(());
+        }
+    }
+    durable::replace(&path, pem.as_bytes()).map_err(|error| io_error(&path, error))
+}
+
+fn start(
+    config: &OpenConfig,
+    writer: Writer,
+    files: CheckpointFiles,
+    lock: Lock,
+    recent_proofs: Vec<ProofId>,
+) -> Result<Ledger, OpenError> {
+    let view = Arc::clone(&writer.view);
+    let payloads = Arc::clone(&writer.payloads);
+    let notary =
+        Notary { view: Arc::clone(&view), key: config.entry_key.clone(), origin: config.origin.clone(), files };
+    notary.write().map_err(|error| io_error(&notary.files.beside, error))?;
+    let thread = |error| OpenError::Io { what: "starting a thread".into(), error };
+    let checkpoints = checkpoint::Thread::start(notary).map_err(thread)?;
+    let asker = checkpoints.asker.clone();
+    let index = open_index(config);
+    let indexed = Arc::new(AtomicU64::new(0));
+    let queries = Queries { view: Arc::clone(&view), index: index.clone(), indexed: Arc::clone(&indexed) };
+    let index = index
+        .map(|index| indexer::Thread::start(Arc::clone(&view), index, config.origin.clone(), indexed))
+        .transpose()
+        .map_err(thread)?;
+    let running = Running { writer, checkpoints, index, on_fatal: Arc::clone(&config.on_fatal), lock };
+    let (queue, _) = queue::start(running).map_err(thread)?;
+    Ok(Ledger {
+        queue,
+        view,
+        queries,
+        payloads,
+        checkpoints: asker,
+        clock: Arc::clone(&config.clock),
+        recent_proofs: recent_proofs.into(),
+        policy_dir: config.dir.join("policy"),
+    })
+}
+
+/// Without an index queries are slow, and that is all.
+fn open_index(config: &OpenConfig) -> Option<Index> {
+    let made = durable::create_dir(&config.index_dir).map_err(|error| error.to_string());
+    match made.and_then(|()| Index::open(&config.index_dir, &config.origin)) {
+        Ok(index) => Some(index),
+        Err(why) => {
+            tracing::error!(%why, "there is no index; queries read the whole log");
+            None
+        }
+    }
+}
