@@ -1,1 +1,39 @@
-//! placeholder
+//! What the black-box suites stand on: a gate of their own, hostile and honest callers, and a service to call.
+//!
+//! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `entries` (what its ledger
+//! says), `upstream` (the service that actions call), `wire` (bytes on a socket), `key`, `token` and `proof` (made by
+//! hand), and the callers that control every byte: `attempt`, `raw_agent`, `raw_operator`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails by panicking")]
+
+mod binary;
+mod builder;
+mod entries;
+mod gate;
+mod patience;
+
+pub mod manifest;
+pub mod policy;
+
+mod upstream;
+
+mod attempt;
+mod key;
+mod proof;
+mod raw_agent;
+mod raw_operator;
+mod token;
+mod wire;
+
+pub use attempt::Attempt;
+pub use binary::{Ran, binary, workspace};
+pub use builder::GateBuilder;
+pub use entries::{entries_in, of_kind, segments_in};
+pub use gate::{Gate, Refused, Verified};
+pub use key::Key;
+pub use patience::{PATIENCE, eventually};
+pub use proof::Proof;
+pub use raw_agent::RawAgent;
+pub use raw_operator::RawOperator;
+pub use token::Token;
+pub use upstream::{Response, Seen, Upstream, closed_port};
+pub use wire::{Connection, Reply, exchange, raw};

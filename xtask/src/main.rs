@@ -1,6 +1,7 @@
 //! `cargo xtask`: build, check and measure the project with one entry point.
 
 mod actions;
+mod bench;
 mod ci;
 mod crash;
 mod process;
@@ -29,6 +30,7 @@ enum Command {
     Tidy(tidy::Args),
     Crash(crash::Args),
     Actions(ActionsArgs),
+    Bench(bench::Args),
 }
 
 /// Build the guest components and pin their digests in the manifests
@@ -57,6 +59,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tidy(args) => tidy::run(&args),
         Command::Crash(args) => crash::run(&args),
         Command::Actions(args) => actions::run(args.check),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

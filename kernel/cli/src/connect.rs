@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use latchgate_client::{AgentClient, AgentOptions, ClientError, Endpoint, OperatorClient, PublicClient, Search};
+use latchgate_client::{
+    AgentClient, AgentOptions, ClientError, Endpoint, OperatorClient, PublicClient, Search,
+};
 use latchgate_daemon::Places;
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::principal::is_name;
@@ -95,8 +97,9 @@ fn read_key(path: &Path) -> Result<SigningKey, Failure> {
 
 fn missing_key(path: &Path, error: &io::Error) -> Failure {
     let path: PathBuf = path.to_owned();
-    Failure::new(Exit::Failed, format!("operator key {}: {error}", path.display()))
-        .remedy("run this as the user whose gate it is, with the gate's LATCHGATE_HOME, or name another --operator")
+    Failure::new(Exit::Failed, format!("operator key {}: {error}", path.display())).remedy(
+        "run this as the user whose gate it is, with the gate's LATCHGATE_HOME, or name another --operator",
+    )
 }
 
 #[cfg(test)]

@@ -130,7 +130,9 @@ impl From<Problem> for Failure {
 fn default_remedy(problem: &Problem) -> Option<String> {
     let trace = problem.trace_id.map(|id| format!("`latchgate audit --id {id}` shows what was recorded"));
     match problem.code() {
-        Some(Code::SchemaViolation) => Some("`latchgate actions show ACTION` prints the arguments it takes".into()),
+        Some(Code::SchemaViolation) => {
+            Some("`latchgate actions show ACTION` prints the arguments it takes".into())
+        }
         Some(Code::ActionNotFound) => Some("`latchgate actions list` prints what there is".into()),
         Some(Code::ApprovalDecided) => Some("`latchgate approvals list --all` shows how it ended".into()),
         _ => trace,

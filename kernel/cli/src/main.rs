@@ -1,1 +1,38 @@
-fn main() {}
+//! The binary `latchgate`: reads the command line, runs one command, ends with its exit code.
+//!
+//! Read in this order: what can be typed (`commands`, one file each), how it ends (`exit`), whom it talks to
+//! (`connect`), and how it is shown (`console`, `table`, `render`, `visible`, `when`, `wait`).
+
+mod commands;
+
+mod connect;
+mod exit;
+
+mod console;
+mod render;
+mod table;
+mod visible;
+mod wait;
+mod when;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use commands::Cli;
+use console::{Console, Format};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    // Ends the process itself for --help, --version (0) and wrong usage (2).
+    let cli = Cli::parse();
+    let console = Console::new(if cli.global.json { Format::Json } else { Format::Text });
+    let exit = commands::run(cli, &console).unwrap_or_else(|failure| {
+        if failure.is_closed_output() {
+            return Exit::Done;
+        }
+        console.failure(&failure);
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}

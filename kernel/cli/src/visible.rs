@@ -27,7 +27,8 @@ pub fn styled(text: &str) -> String {
 
 /// Many lines as they are, for output that people asked for: only what is invisible, reorders or commands is escaped.
 pub fn multiline(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(|line| render_keeping_tabs(line.strip_suffix('\r').unwrap_or(line))).collect();
+    let lines: Vec<String> =
+        text.split('\n').map(|line| render_keeping_tabs(line.strip_suffix('\r').unwrap_or(line))).collect();
     lines.join("\n")
 }
 
@@ -140,7 +141,17 @@ mod tests {
 
     #[test]
     fn ordinary_text_of_any_script_is_left_alone() {
-        for text in ["a b-c_d/e.f", "C:\\dir\\file", "äöü ß é", "Привет", "你好", "नमस्ते", "שלום", "👍 → ✓", "e\u{301}"] {
+        for text in [
+            "a b-c_d/e.f",
+            "C:\\dir\\file",
+            "äöü ß é",
+            "Привет",
+            "你好",
+            "नमस्ते",
+            "שלום",
+            "👍 → ✓",
+            "e\u{301}",
+        ] {
             assert_eq!(plain(text), text);
         }
     }

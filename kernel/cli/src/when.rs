@@ -32,7 +32,8 @@ pub fn parse_point(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 /// # Errors
 /// Words for the command line.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let seconds = parse_span(text).or_else(|| text.parse().ok()).and_then(|seconds| u64::try_from(seconds).ok());
+    let seconds =
+        parse_span(text).or_else(|| text.parse().ok()).and_then(|seconds| u64::try_from(seconds).ok());
     seconds.map(Duration::from_secs).ok_or_else(|| "expected a duration like 90s, 15m, 2h or 7d".into())
 }
 

@@ -65,7 +65,7 @@ pub fn info(gate: &Gate, approval: &Approval) -> ApprovalInfo {
 }
 
 /// Newest first. `status` narrows by the word shown.
-pub fn list(gate: &Gate, filter: ApprovalFilter, status: Option<&str>) -> Vec<ApprovalInfo> {
+pub fn list(gate: &Gate, filter: &ApprovalFilter, status: Option<&str>) -> Vec<ApprovalInfo> {
     let approvals = gate.world.ledger.approvals(filter);
     approvals.iter().map(|a| info(gate, a)).filter(|i| status.is_none_or(|word| i.status == word)).collect()
 }
@@ -240,7 +240,7 @@ fn check_shown(shown: Digest, approval: &Approval) -> Result<(), Denial> {
 pub async fn expire(gate: &Gate) {
     let now = gate.world.clock.now();
     let filter = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..ApprovalFilter::default() };
-    for approval in gate.world.ledger.approvals(filter) {
+    for approval in gate.world.ledger.approvals(&filter) {
         if now < approval.held.expires_at {
             continue;
         }

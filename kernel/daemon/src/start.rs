@@ -94,7 +94,8 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
 
     let manifests = manifests(&places)?;
     let policies = policies(&places)?;
-    let (catalog, host) = blocking(move || load_catalog(&manifests, &policies, host)).await??;
+    let modules_dir = places.manifests_dir();
+    let (catalog, host) = blocking(move || load_catalog(&manifests, &policies, &modules_dir, host)).await??;
     let boundary = Boundary::SameUser;
     let (ledger, recovery) = {
         let config = ledger_config(&places, &keys, Arc::clone(&clock), boundary);
@@ -189,16 +190,16 @@ fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {
 /// The bundled manifests, then the user's own.
 fn manifests(places: &Places) -> Result<Vec<Source>, StartError> {
     let mut sources = builtin::manifests();
-    sources.extend(read_sources(&places.manifests_dir(), "yaml")?);
+    sources.extend(read_sources(&places.config_dir, &places.manifests_dir(), "yaml")?);
     Ok(sources)
 }
 
 fn policies(places: &Places) -> Result<Vec<Source>, StartError> {
-    read_sources(&places.policies_dir(), "cedar")
+    read_sources(&places.config_dir, &places.policies_dir(), "cedar")
 }
 
 /// Every file of a directory with that ending, by name. Others who may write there would rule the gate.
-fn read_sources(dir: &Path, extension: &str) -> Result<Vec<Source>, StartError> {
+fn read_sources(home: &Path, dir: &Path, extension: &str) -> Result<Vec<Source>, StartError> {
     let io = |source| StartError::Io { path: dir.to_owned(), source };
     let mut paths = Vec::new();
     for file in std::fs::read_dir(dir).map_err(io)? {
@@ -213,7 +214,9 @@ fn read_sources(dir: &Path, extension: &str) -> Result<Vec<Source>, StartError> 
         home::files::check_owned_file(&path)?;
         let text = std::fs::read_to_string(&path);
         let text = text.map_err(|source| StartError::Io { path: path.clone(), source })?;
-        sources.push(Source { name: path.display().to_string(), text });
+        // By its place in the home: what is digested does not depend on where the home lies.
+        let name = path.strip_prefix(home).unwrap_or(&path).display().to_string();
+        sources.push(Source { name, text });
     }
     Ok(sources)
 }
@@ -222,13 +225,14 @@ fn read_sources(dir: &Path, extension: &str) -> Result<Vec<Source>, StartError> 
 fn load_catalog(
     manifests: &[Source],
     policies: &[Source],
+    modules_dir: &Path,
     host: Host,
 ) -> Result<(Catalog, Host), StartError> {
     let catalog = Catalog::load(manifests, policies).map_err(StartError::Catalog)?;
     let mut problems = Vec::new();
     for action in catalog.actions.values() {
         let manifest = &action.manifest;
-        let registered = module_bytes(manifests, &manifest.module).and_then(|bytes| {
+        let registered = module_bytes(modules_dir, &manifest.module).and_then(|bytes| {
             host.register(&manifest.module, &bytes, manifest.module_digest, &manifest.imports)
                 .map_err(|error| error.to_string())
         });
@@ -240,12 +244,11 @@ fn load_catalog(
 }
 
 /// A built-in component, or a file beside the user's manifests.
-fn module_bytes(manifests: &[Source], module: &str) -> Result<Vec<u8>, String> {
+fn module_bytes(modules_dir: &Path, module: &str) -> Result<Vec<u8>, String> {
     if let Some(name) = module.strip_prefix("builtin:") {
         return builtin::module(name).map(<[u8]>::to_vec).ok_or_else(|| format!("there is no built-in module `{name}`"));
     }
-    let beside = manifests.iter().rev().find_map(|source| Path::new(&source.name).parent());
-    let path = beside.unwrap_or(Path::new("")).join(module);
+    let path = modules_dir.join(module);
     std::fs::read(&path).map_err(|error| format!("module {}: {error}", path.display()))
 }
 

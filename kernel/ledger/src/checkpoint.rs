@@ -42,7 +42,8 @@ pub enum FileError {
 
 /// The checkpoint in a file, or `None` if there is no file.
 pub fn read(path: &Path, key: &VerifyingKey, origin: Option<&str>) -> Result<Option<Checkpoint>, FileError> {
-    let bytes = durable::read_if_present(path).map_err(|error| FileError::Io { path: path.to_owned(), error })?;
+    let bytes =
+        durable::read_if_present(path).map_err(|error| FileError::Io { path: path.to_owned(), error })?;
     let Some(bytes) = bytes else { return Ok(None) };
     let note = String::from_utf8_lossy(&bytes);
     let checkpoint =
@@ -88,6 +89,10 @@ enum Ask {
     /// Many entries were made.
     Grown,
     Now(oneshot::Sender<Result<String, String>>),
+    /// Write the last one and end.
+    Finish,
+    /// End as things are.
+    Stop,
 }
 
 /// Asks the checkpoint thread.
@@ -119,10 +124,9 @@ impl Asker {
     }
 }
 
-/// The running thread. It ends when every [`Asker`] and this are gone, or by [`Thread::end`].
+/// The running thread.
 pub struct Thread {
     pub asker: Asker,
-    is_ended: Arc<AtomicBool>,
     handle: JoinHandle<()>,
 }
 
@@ -130,26 +134,33 @@ impl Thread {
     pub fn start(notary: Notary) -> io::Result<Self> {
         let (asks, asked) = mpsc::channel();
         let is_asked = Arc::new(AtomicBool::new(false));
-        let is_ended = Arc::new(AtomicBool::new(false));
         let asker = Asker { asks, view: Arc::clone(&notary.view), is_asked: Arc::clone(&is_asked) };
-        let ended = Arc::clone(&is_ended);
         let handle = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || run(&notary, &asked, &is_asked, &ended))?;
-        Ok(Self { asker, is_ended, handle })
+            .spawn(move || run(&notary, &asked, &is_asked))?;
+        Ok(Self { asker, handle })
     }
 
     /// Writes the last checkpoint and ends.
-    pub fn end(self) {
-        self.is_ended.store(true, Ordering::Release);
-        let _ = self.asker.asks.send(Ask::Grown);
+    pub fn finish(self) {
+        self.end(Ask::Finish);
+    }
+
+    /// Ends without another checkpoint.
+    pub fn stop(self) {
+        self.end(Ask::Stop);
+    }
+
+    fn end(self, ask: Ask) {
+        // If nobody listens it has ended already.
+        let _ = self.asker.asks.send(ask);
         if self.handle.join().is_err() {
             tracing::error!("the checkpoint thread panicked");
         }
     }
 }
 
-fn run(notary: &Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool, is_ended: &AtomicBool) {
+fn run(notary: &Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool) {
     loop {
         let ask = asked.recv_timeout(EVERY);
         is_asked.store(false, Ordering::Release);
@@ -160,10 +171,8 @@ fn run(notary: &Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool, is_ended: 
                 let _ = answer.send(note);
             }
             Ok(Ask::Grown) | Err(RecvTimeoutError::Timeout) => write_if_due(notary),
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if is_ended.load(Ordering::Acquire) {
-            return write_if_due(notary);
+            Ok(Ask::Finish) => return write_if_due(notary),
+            Ok(Ask::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }

@@ -92,7 +92,11 @@ impl Index {
     }
 
     /// The entries with this term before `before`, the newest first.
-    pub fn with_term<'a>(&'a self, term: &str, before: u64) -> impl Iterator<Item = Result<u64, String>> + use<'a> {
+    pub fn with_term<'a>(
+        &'a self,
+        term: &str,
+        before: u64,
+    ) -> impl Iterator<Item = Result<u64, String>> + use<'a> {
         let range = self.db.range(key(term, 0)..key(term, before)).rev();
         range.flat_map(move |item| match item {
             Ok((key, list)) => newest_first(&key, &list, before),
@@ -110,9 +114,12 @@ fn key(term: &str, first_seq: u64) -> Vec<u8> {
 }
 
 fn newest_first(key: &[u8], list: &[u8], before: u64) -> Vec<Result<u64, String>> {
-    let Some((_, first_seq)) = key.split_last_chunk::<8>() else { return vec![Err("a key is malformed".into())] };
+    let Some((_, first_seq)) = key.split_last_chunk::<8>() else {
+        return vec![Err("a key is malformed".into())];
+    };
     let first_seq = u64::from_be_bytes(*first_seq);
-    let seqs = list.chunks_exact(2).rev().map(|pair| first_seq + u64::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let seqs =
+        list.chunks_exact(2).rev().map(|pair| first_seq + u64::from(u16::from_be_bytes([pair[0], pair[1]])));
     seqs.filter(|seq| *seq < before).map(Ok).collect()
 }
 

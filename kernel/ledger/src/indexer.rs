@@ -58,7 +58,8 @@ impl Thread {
 #[cfg(test)]
 pub fn build(view: Arc<View>, index: Index, origin: String) -> Result<Arc<AtomicU64>, String> {
     let indexed = Arc::new(AtomicU64::new(0));
-    let mut indexer = Indexer { view, index, origin, indexed: Arc::clone(&indexed), waiting: VecDeque::new() };
+    let mut indexer =
+        Indexer { view, index, origin, indexed: Arc::clone(&indexed), waiting: VecDeque::new() };
     indexer.resume()?;
     indexer.flush()?;
     Ok(indexed)
@@ -162,7 +163,10 @@ impl Indexer {
             let Some(block) = self.view.read().places.block(seq) else { break };
             let skip = usize::try_from(seq - block.first_seq).unwrap_or(usize::MAX);
             for line in block.read()?.into_iter().skip(skip).take(BATCH_ENTRIES - entries.len()) {
-                let read = |error: latchgate_wire::entry::EntryError| ReadError::Entry { seq, why: error.to_string() };
+                let read = |error: latchgate_wire::entry::EntryError| ReadError::Entry {
+                    seq,
+                    why: error.to_string(),
+                };
                 entries.push(Entry::read(&line).map_err(read)?);
                 last = leaf_hash(&line);
             }

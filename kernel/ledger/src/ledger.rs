@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 
 use latchgate_monitor::ports::{
-    Approval, ApprovalStatus, CallIdentity, Clock, Commit, CommitError, Committed, Finished, Log, Prior, Refusal,
+    Approval, ApprovalStatus, CallIdentity, Clock, Commit, CommitError, Committed, Finished, Log, Prior,
+    Refusal,
 };
 use latchgate_wire::api::{AuditPage, AuditQuery};
 use latchgate_wire::digest::Digest;
@@ -37,6 +39,8 @@ pub struct Ledger {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recent_proofs: Arc<[ProofId]>,
     pub(crate) policy_dir: PathBuf,
+    /// Ends after the queue is gone.
+    pub(crate) thread: Arc<JoinHandle<()>>,
 }
 
 /// Which approvals to list; every member narrows.
@@ -70,7 +74,8 @@ impl Log for Ledger {
             Err(Rejection::Objection(Objection::Refused(refusal))) => Err(refusal.into()),
             Err(Rejection::Objection(Objection::Invalid(why))) => Err(CommitError::Invalid(why.into())),
             Err(Rejection::Objection(Objection::Joined(standing))) => {
-                let prior = self.prior_at(standing).map_err(|error| CommitError::Closed(error.to_string()))?;
+                let prior =
+                    self.prior_at(standing).map_err(|error| CommitError::Closed(error.to_string()))?;
                 Err(Refusal::Joined(Box::new(prior)).into())
             }
         }
@@ -127,7 +132,10 @@ impl Ledger {
     pub fn approvals(&self, filter: &ApprovalFilter) -> Vec<Approval> {
         let is_wanted = |approval: &&Approval| {
             filter.status.is_none_or(|status| approval.status == status)
-                && filter.principal.as_ref().is_none_or(|principal| approval.held.call.who.principal == *principal)
+                && filter
+                    .principal
+                    .as_ref()
+                    .is_none_or(|principal| approval.held.call.who.principal == *principal)
         };
         let mut approvals: Vec<_> = self.view.read().state.approvals().filter(is_wanted).cloned().collect();
         approvals.sort_by_key(|approval| std::cmp::Reverse(approval.held_seq));

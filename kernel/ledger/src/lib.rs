@@ -9,26 +9,32 @@
 //!
 //! The order is law: an entry is durable before it is seen, counted, indexed, signed over or answered.
 
-mod ledger;
-mod open;
-mod recover;
-mod queue;
-mod writer;
-pub mod state;
-mod view;
-mod places;
-mod segment;
+mod checkpoint;
 mod disk;
 mod durable;
-mod lock;
-mod scan;
-mod proofs;
-mod payload;
-mod checkpoint;
 mod index;
 mod indexer;
+mod ledger;
+mod lock;
+mod open;
+mod payload;
+mod places;
+mod proofs;
 mod query;
+mod queue;
+mod recover;
+mod scan;
+mod segment;
+pub mod state;
 mod terms;
+pub mod verify;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod view;
+mod writer;
 
 pub use checkpoint::FileError;
 pub use ledger::{ApprovalFilter, Ledger, Stats};

@@ -18,13 +18,16 @@ pub struct Lock {
 #[derive(Debug)]
 pub enum LockError {
     /// Another process has it; its pid as it wrote it.
-    Held { pid: Option<u32> },
+    Held {
+        pid: Option<u32>,
+    },
     Io(io::Error),
 }
 
 impl Lock {
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
+        let options =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
         let mut file = options.open(path).map_err(LockError::Io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}

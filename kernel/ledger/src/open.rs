@@ -78,7 +78,8 @@ impl Ledger {
         config: OpenConfig,
     ) -> Result<(Self, Recovery), OpenError> {
         let key = config.entry_key.verifying_key();
-        let files = CheckpointFiles { beside: config.dir.join("checkpoint"), copy: config.last_checkpoint.clone() };
+        let files =
+            CheckpointFiles { beside: config.dir.join("checkpoint"), copy: config.last_checkpoint.clone() };
         let known = known_checkpoints(&files, &key, &config.origin)?;
         let created = !config.dir.join("log").exists();
         if let (true, Some((path, checkpoint))) = (created, newest(&known)) {
@@ -145,7 +146,11 @@ fn report(config: &OpenConfig, loaded: &Loaded, known: &[Known], created: bool) 
 }
 
 /// `gate.started`; what was found, if it was not in order; an outcome for every call that was under way.
-fn first_entries(config: &OpenConfig, loaded: &Loaded, recovery: &Recovery) -> Result<Vec<Commit>, OpenError> {
+fn first_entries(
+    config: &OpenConfig,
+    loaded: &Loaded,
+    recovery: &Recovery,
+) -> Result<Vec<Commit>, OpenError> {
     let started = GateStarted {
         version: config.version.clone(),
         boundary: config.boundary,
@@ -178,8 +183,10 @@ fn interrupted(
     now: Timestamp,
 ) -> Result<Receipt, OpenError> {
     let mut entropy = [0; 16];
-    getrandom::fill(&mut entropy)
-        .map_err(|error| OpenError::Io { what: "randomness".into(), error: io::Error::other(error.to_string()) })?;
+    getrandom::fill(&mut entropy).map_err(|error| OpenError::Io {
+        what: "randomness".into(),
+        error: io::Error::other(error.to_string()),
+    })?;
     let made = u64::try_from(now.as_ms()).unwrap_or_default();
     let (intent, call) = (&open.intent, &open.intent.call);
     // The plan is not at hand; its target tells files from services.
@@ -247,7 +254,9 @@ fn commit_first(writer: &mut Writer, first: Vec<Commit>) -> Result<(), OpenError
             Ok(_) => {}
             Err(Rejection::Error(CommitError::Full)) => return Err(OpenError::Full),
             Err(Rejection::Error(error)) => return Err(broken(io::Error::other(error.to_string()))),
-            Err(Rejection::Objection(objection)) => return Err(broken(io::Error::other(objection.to_string()))),
+            Err(Rejection::Objection(objection)) => {
+                return Err(broken(io::Error::other(objection.to_string())));
+            }
         }
     }
     Ok(())
@@ -261,7 +270,9 @@ fn write_public_key(dir: &Path, key: &VerifyingKey, from_seq: u64) -> Result<(),
     let pem = pem.map_err(|error| io_error(&path, io::Error::other(error.to_string())))?;
     for item in std::fs::read_dir(&keys).map_err(|error| io_error(&keys, error))? {
         let path = item.map_err(|error| io_error(&keys, error))?.path();
-        if durable::read_if_present(&path).map_err(|error| io_error(&path, error))? == Some(pem.clone().into()) {
+        if durable::read_if_present(&path).map_err(|error| io_error(&path, error))?
+            == Some(pem.clone().into())
+        {
             return Ok(());
         }
     }
@@ -277,8 +288,12 @@ fn start(
 ) -> Result<Ledger, OpenError> {
     let view = Arc::clone(&writer.view);
     let payloads = Arc::clone(&writer.payloads);
-    let notary =
-        Notary { view: Arc::clone(&view), key: config.entry_key.clone(), origin: config.origin.clone(), files };
+    let notary = Notary {
+        view: Arc::clone(&view),
+        key: config.entry_key.clone(),
+        origin: config.origin.clone(),
+        files,
+    };
     notary.write().map_err(|error| io_error(&notary.files.beside, error))?;
     let thread = |error| OpenError::Io { what: "starting a thread".into(), error };
     let checkpoints = checkpoint::Thread::start(notary).map_err(thread)?;
@@ -291,7 +306,7 @@ fn start(
         .transpose()
         .map_err(thread)?;
     let running = Running { writer, checkpoints, index, on_fatal: Arc::clone(&config.on_fatal), lock };
-    let (queue, _) = queue::start(running).map_err(thread)?;
+    let (queue, thread) = queue::start(running).map_err(thread)?;
     Ok(Ledger {
         queue,
         view,
@@ -301,6 +316,7 @@ fn start(
         clock: Arc::clone(&config.clock),
         recent_proofs: recent_proofs.into(),
         policy_dir: config.dir.join("policy"),
+        thread: Arc::new(thread),
     })
 }
 

@@ -72,7 +72,8 @@ struct Active {
 
 impl PayloadStore {
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, master: &[u8; 32], sizes: Sizes) -> io::Result<Self> {
-        let key = UnboundKey::new(&AES_256_GCM, master).map_err(|_| io::Error::other("expected a key of 32 bytes"))?;
+        let key = UnboundKey::new(&AES_256_GCM, master)
+            .map_err(|_| io::Error::other("expected a key of 32 bytes"))?;
         let files = Files { number: next_number(dir)?, active: None, rolled: Vec::new() };
         Ok(Self {
             dir: dir.to_owned(),
@@ -107,7 +108,11 @@ impl PayloadStore {
 
     /// Destroys the key of a payload: it cannot be read any more, by anybody. The entries that name it stay valid.
     pub fn forget(&self, at: PayloadAt) -> Result<(), PayloadError> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path(at.segment)).map_err(|e| gone(at, &e))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path(at.segment))
+            .map_err(|e| gone(at, &e))?;
         read_head(&file, at)?;
         let slot_at = at.offset + (HEAD_LEN - SLOT_LEN) as u64;
         file.write_all_at(&[0; SLOT_LEN], slot_at).and_then(|()| file.sync_data()).map_err(failed)
@@ -135,14 +140,19 @@ impl PayloadStore {
         let mut files = self.lock();
         let is_past = |active: &Active| active.next > 0 && active.next + len > self.sizes.roll_bytes;
         if files.active.as_ref().is_some_and(is_past) {
-            files.number = files.number.checked_add(1).ok_or_else(|| io::Error::other("no segment number is left"))?;
+            files.number =
+                files.number.checked_add(1).ok_or_else(|| io::Error::other("no segment number is left"))?;
             let rolled = files.active.take().map(|active| active.file);
             files.rolled.extend(rolled);
         }
         let number = files.number;
         let active = match &mut files.active {
             Some(active) => active,
-            none => none.insert(Active { file: self.disk.create(&self.path(number))?.into(), next: 0, allocated: 0 }),
+            none => none.insert(Active {
+                file: self.disk.create(&self.path(number))?.into(),
+                next: 0,
+                allocated: 0,
+            }),
         };
         if active.next + len > active.allocated {
             let missing = active.next + len - active.allocated;
@@ -167,7 +177,8 @@ impl PayloadStore {
         record.extend_from_slice(nonce);
         let mut wrapped = Zeroizing::new(record_key.to_vec());
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(failed)?;
-        let tag = self.master.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut wrapped).map_err(failed)?;
+        let tag =
+            self.master.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut wrapped).map_err(failed)?;
         record.extend_from_slice(&wrapped);
         record.extend_from_slice(tag.as_ref());
         let body_at = record.len();
@@ -180,14 +191,21 @@ impl PayloadStore {
         Ok(record)
     }
 
-    fn unseal(&self, at: PayloadAt, head: &[u8; HEAD_LEN], mut body: Vec<u8>) -> Result<Vec<u8>, PayloadError> {
-        let altered = || PayloadError::Failed(format!("the payload at {at} was altered or belongs to another ledger"));
+    fn unseal(
+        &self,
+        at: PayloadAt,
+        head: &[u8; HEAD_LEN],
+        mut body: Vec<u8>,
+    ) -> Result<Vec<u8>, PayloadError> {
+        let altered =
+            || PayloadError::Failed(format!("the payload at {at} was altered or belongs to another ledger"));
         let (fixed, slot) = head.split_at(HEAD_LEN - SLOT_LEN);
         let aad = aad(at, fixed);
         let (nonce, wrapped) = slot.split_at(NONCE_LEN);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(failed)?;
         let mut wrapped = Zeroizing::new(wrapped.to_vec());
-        let record_key = self.master.open_in_place(nonce, Aad::from(aad), &mut wrapped).map_err(|_| altered())?;
+        let record_key =
+            self.master.open_in_place(nonce, Aad::from(aad), &mut wrapped).map_err(|_| altered())?;
         let key = record_key_of(record_key)?;
         let len = key.open_in_place(zero_nonce(), Aad::from(aad), &mut body).map_err(|_| altered())?.len();
         body.truncate(len);
@@ -198,10 +216,13 @@ impl PayloadStore {
 impl Payloads for PayloadStore {
     fn put(&self, bytes: &[u8]) -> Result<PayloadAt, PayloadError> {
         if bytes.len() > PAYLOAD_BYTES_MAX {
-            return Err(PayloadError::Failed(format!("expected a payload of at most {PAYLOAD_BYTES_MAX} bytes")));
+            return Err(PayloadError::Failed(format!(
+                "expected a payload of at most {PAYLOAD_BYTES_MAX} bytes"
+            )));
         }
         let len = (HEAD_LEN + bytes.len() + TAG_LEN) as u64;
-        let full_or_failed = |error: io::Error| if is_full(&error) { PayloadError::Full } else { failed(error) };
+        let full_or_failed =
+            |error: io::Error| if is_full(&error) { PayloadError::Full } else { failed(error) };
         let (at, file) = self.reserve(len).map_err(full_or_failed)?;
         let record = self.seal(at, bytes)?;
         file.write_at(&record, at.offset).map_err(full_or_failed)?;

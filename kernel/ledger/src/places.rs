@@ -92,6 +92,8 @@ impl Block {
     pub fn line(&self, seq: u64) -> io::Result<Vec<u8>> {
         let at = usize::try_from(seq - self.first_seq).map_err(io::Error::other)?;
         let line = self.read()?.into_iter().nth(at);
-        line.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("entry {seq} is no longer in the log")))
+        line.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("entry {seq} is no longer in the log"))
+        })
     }
 }

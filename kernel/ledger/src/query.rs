@@ -69,8 +69,14 @@ impl Queries {
         Ok(low)
     }
 
-    fn newest(&self, wanted: &[Term], bounds: Bounds, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
-        let mut found = Found { lines: Lines { view: &self.view, block: None }, wanted, limit, hits: Vec::new() };
+    fn newest(
+        &self,
+        wanted: &[Term],
+        bounds: Bounds,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
+        let mut found =
+            Found { lines: Lines { view: &self.view, block: None }, wanted, limit, hits: Vec::new() };
         let indexed = match &self.index {
             Some(_) if !wanted.is_empty() => self.indexed.load(Ordering::Acquire),
             Some(_) | None => 0,
@@ -184,7 +190,8 @@ impl Lines<'_> {
             let Some(block) = block else { return Ok(None) };
             self.block = Some((block.first_seq, block.read()?));
         }
-        let line = self.block.as_ref().and_then(|(first, lines)| lines.get(usize::try_from(seq - first).ok()?));
+        let line =
+            self.block.as_ref().and_then(|(first, lines)| lines.get(usize::try_from(seq - first).ok()?));
         Ok(line.map(Vec::as_slice))
     }
 }

@@ -31,7 +31,12 @@ pub fn exit_process() -> OnFatal {
 
 enum Job {
     Commit { commit: Commit, answer: oneshot::Sender<Verdict>, _slot: OwnedSemaphorePermit },
-    Close { reason: String, answer: oneshot::Sender<Result<(), CommitError>> },
+    Close(Close),
+}
+
+struct Close {
+    reason: String,
+    answer: oneshot::Sender<Result<(), CommitError>>,
 }
 
 /// The callers' end.
@@ -52,7 +57,7 @@ impl Queue {
     pub async fn close(&self, reason: &str) -> Result<(), CommitError> {
         let (answer, closed) = oneshot::channel();
         let gone = || CommitError::Closed("it is closed".into());
-        self.jobs.send(Job::Close { reason: reason.to_owned(), answer }).map_err(|_| gone())?;
+        self.jobs.send(Job::Close(Close { reason: reason.to_owned(), answer })).map_err(|_| gone())?;
         closed.await.map_err(|_| gone())?
     }
 }
@@ -82,7 +87,7 @@ impl Running {
         while let Ok(first) = waiting.recv() {
             match self.serve(first, waiting) {
                 Ok(None) => {}
-                Ok(Some((reason, answer))) => {
+                Ok(Some(Close { reason, answer })) => {
                     let closed = self.close(reason);
                     // Whoever closed may not wait for it.
                     let _ = answer.send(closed);
@@ -90,19 +95,19 @@ impl Running {
                 }
                 Err(error) => {
                     (self.on_fatal)(&format!("writing the ledger failed: {error}"));
-                    return;
+                    break;
                 }
             }
         }
+        self.checkpoints.stop();
+        if let Some(index) = self.index {
+            index.end();
+        }
+        drop(self.lock);
     }
 
     /// One batch: `first` and what waits behind it, up to a close.
-    #[expect(clippy::type_complexity, reason = "the pair is what a close carries")]
-    fn serve(
-        &mut self,
-        first: Job,
-        waiting: &Receiver<Job>,
-    ) -> io::Result<Option<(String, oneshot::Sender<Result<(), CommitError>>)>> {
+    fn serve(&mut self, first: Job, waiting: &Receiver<Job>) -> io::Result<Option<Close>> {
         let (mut commits, mut answers, mut close) = (Vec::new(), Vec::new(), None);
         let mut next = Some(first);
         while let Some(job) = next {
@@ -111,8 +116,8 @@ impl Running {
                     commits.push(commit);
                     answers.push((answer, _slot));
                 }
-                Job::Close { reason, answer } => {
-                    close = Some((reason, answer));
+                Job::Close(asked) => {
+                    close = Some(asked);
                     break;
                 }
             }
@@ -130,7 +135,8 @@ impl Running {
     /// Lets the threads behind the log know of its growth.
     fn tell(&self, verdicts: &[Verdict]) {
         if let Some(index) = &self.index {
-            let lines: Vec<_> = verdicts.iter().flatten().map(|committed| Arc::clone(&committed.line)).collect();
+            let lines: Vec<_> =
+                verdicts.iter().flatten().map(|committed| Arc::clone(&committed.line)).collect();
             if !lines.is_empty() {
                 index.feed.give(&lines);
             }
@@ -149,7 +155,7 @@ impl Running {
         self.tell(&verdicts);
         self.writer.tail.seal().map_err(failed)?;
         self.writer.payloads.close().map_err(failed)?;
-        self.checkpoints.end();
+        self.checkpoints.finish();
         if let Some(index) = self.index {
             index.end();
         }

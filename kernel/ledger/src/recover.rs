@@ -48,7 +48,9 @@ pub enum OpenError {
          directory or `last-checkpoint` among the keys"
     )]
     NoCheckpoint { entries: u64 },
-    #[error("entry {seq} has format version {found}; this program reads up to {FORMAT}: a newer one wrote it")]
+    #[error(
+        "entry {seq} has format version {found}; this program reads up to {FORMAT}: a newer one wrote it"
+    )]
     Newer { seq: u64, found: u64 },
     #[error("the checkpoint cannot be used: {0}")]
     Checkpoint(#[from] FileError),
@@ -136,7 +138,9 @@ pub fn load(dir: &Path, origin: &str, key: &VerifyingKey, known: &[Known]) -> Re
     let next_seq = reader.cursor.next_seq;
     // A segment goes as a whole if it lies behind the stop, or bears the name of another entry than its first.
     let is_kept = |index: usize, first_seq: u64| match &stop {
-        Some(stop) => index < stop.segment || (index == stop.segment && (stop.offset > 0 || first_seq == next_seq)),
+        Some(stop) => {
+            index < stop.segment || (index == stop.segment && (stop.offset > 0 || first_seq == next_seq))
+        }
         None => true,
     };
     let (kept, gone): (Vec<_>, Vec<_>) =

@@ -142,7 +142,8 @@ impl Tail {
             Err(error) => return Err(error),
         };
         let next = Active { file, first_seq: next_seq, written: 0, allocated: 0 };
-        let mut next = Self { disk: Arc::clone(&self.disk), dir: self.dir.clone(), sizes: self.sizes, active: next };
+        let mut next =
+            Self { disk: Arc::clone(&self.disk), dir: self.dir.clone(), sizes: self.sizes, active: next };
         if !next.has_room(reserve.max(self.sizes.chunk_bytes))? {
             return std::fs::remove_file(&path);
         }

@@ -9,7 +9,12 @@ pub type Term = String;
 
 /// The terms that an entry must have to be an answer, the most telling first.
 pub fn wanted(query: &AuditQuery) -> Vec<Term> {
-    let named = [("id", &query.id), ("principal", &query.principal), ("action", &query.action), ("kind", &query.kind)];
+    let named = [
+        ("id", &query.id),
+        ("principal", &query.principal),
+        ("action", &query.action),
+        ("kind", &query.kind),
+    ];
     named.into_iter().filter_map(|(kind, name)| name.as_ref().map(|name| term(kind, name))).collect()
 }
 

@@ -80,7 +80,8 @@ impl Writer {
             Ok(line) => line,
             Err(error) => return Ok(Err(Rejection::Error(CommitError::Invalid(error.to_string())))),
         };
-        let needed = batch.bytes.len() as u64 + line.bytes().len() as u64 + 1 + self.reserve_behind(&line.entry.body);
+        let needed =
+            batch.bytes.len() as u64 + line.bytes().len() as u64 + 1 + self.reserve_behind(&line.entry.body);
         if !self.tail.has_room(needed)? {
             return Ok(Err(Rejection::Error(CommitError::Full)));
         }

@@ -75,7 +75,9 @@ fn done(index: usize, step: &FsStep, output: &Output, salt: &Salt) -> Observed {
         Output::Content(content) => seen(content),
         Output::Listing(nodes) => seen(&roots::canonical(nodes)),
         // It was decoded to be written.
-        Output::Written { .. } => seen(&step.content.as_ref().map(Content::bytes).and_then(Result::ok).unwrap_or_default()),
+        Output::Written { .. } => {
+            seen(&step.content.as_ref().map(Content::bytes).and_then(Result::ok).unwrap_or_default())
+        }
         Output::Removed => (0, None),
     };
     Observed { step: index, status: EffectStatus::Done, http_status: None, bytes, digest, failure: None }
@@ -88,7 +90,8 @@ fn failed(step: usize, failure: &Failure) -> Observed {
         Kind::NotFound | Kind::Changed => FailureClass::Changed,
         Kind::Failed => FailureClass::ProviderFailed,
     };
-    let told = StepFailure { class, message: failure.message.clone(), remediation: failure.remediation.clone() };
+    let told =
+        StepFailure { class, message: failure.message.clone(), remediation: failure.remediation.clone() };
     Observed { step, status: failure.effect, http_status: None, bytes: 0, digest: None, failure: Some(told) }
 }
 

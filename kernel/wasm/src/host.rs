@@ -63,7 +63,10 @@ impl Host {
     pub(crate) async fn run_job(&self, job: Job, invocation: &str) -> Ran {
         let deadlines = Deadlines::from_now(&job.limits);
         let Some(module) = self.modules.find(job.module_digest, &job.imports) else {
-            return not_run(failure(FailureClass::Fault, format!("module {} is not loaded", job.module_digest)), deadlines);
+            return not_run(
+                failure(FailureClass::Fault, format!("module {} is not loaded", job.module_digest)),
+                deadlines,
+            );
         };
         let Ok(Ok(_place)) = timeout_at(deadlines.guest, self.places.acquire()).await else {
             return not_run(busy(), deadlines);
@@ -72,7 +75,9 @@ impl Host {
         let journal = Journal::default();
         let mut store = match self.store(&job, &journal, deadlines) {
             Ok(store) => store,
-            Err(error) => return not_run(failure(FailureClass::Fault, format!("no store: {error:#}")), deadlines),
+            Err(error) => {
+                return not_run(failure(FailureClass::Fault, format!("no store: {error:#}")), deadlines);
+            }
         };
         let ended = timeout_at(deadlines.backstop, enter(&mut store, &module, invocation)).await;
         let result = match ended {
@@ -90,7 +95,12 @@ impl Host {
         ran(result, &journal, fuel, deadlines)
     }
 
-    fn store(&self, job: &Arc<Job>, journal: &Journal, deadlines: Deadlines) -> wasmtime::Result<Store<Call>> {
+    fn store(
+        &self,
+        job: &Arc<Job>,
+        journal: &Journal,
+        deadlines: Deadlines,
+    ) -> wasmtime::Result<Store<Call>> {
         let limits = &job.limits;
         let call = Call {
             job: Arc::clone(job),
@@ -171,7 +181,8 @@ fn not_run(why: StepFailure, deadlines: Deadlines) -> Ran {
 }
 
 fn busy() -> StepFailure {
-    let mut failure = failure(FailureClass::Refused, format!("the gate runs {GUESTS_MAX} components already"));
+    let mut failure =
+        failure(FailureClass::Refused, format!("the gate runs {GUESTS_MAX} components already"));
     failure.remediation = Some("repeat the call later".into());
     failure
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use latchgate_egress::{Egress, Effect, Outbound, Reply, SendError};
+use latchgate_egress::{Effect, Egress, Outbound, Reply, SendError};
 use latchgate_monitor::plan::{HttpStep, Step};
 use latchgate_monitor::steps::{Observed, StepFailure};
 use latchgate_wire::digest::{Digest, Salt};
@@ -52,7 +52,8 @@ fn outbound(egress: &Egress, step: &HttpStep) -> Result<Outbound, String> {
     if let Some(secret) = step.secrets.first() {
         return Err(format!("the request needs the secret `{}`, and this gate holds none", secret.name));
     }
-    let method = Method::from_bytes(step.method.as_bytes()).map_err(|e| format!("method {}: {e}", step.method))?;
+    let method =
+        Method::from_bytes(step.method.as_bytes()).map_err(|e| format!("method {}: {e}", step.method))?;
     let target = egress.target(&step.url).map_err(|e| e.to_string())?;
     let headers = step.headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?;
     let body = match &step.body {
@@ -145,8 +146,12 @@ impl From<SendError> for Unanswered {
         let (class, remediation, as_error): (_, _, fn(String) -> Error) = match &error {
             SendError::Refused(_) => return Self::refused(message),
             SendError::Unreachable(_) => (FailureClass::ProviderFailed, TRY_LATER, Error::Unreachable),
-            SendError::Timeout { sent: false, .. } => (FailureClass::ProviderTimeout, TRY_LATER, Error::Timeout),
-            SendError::Timeout { sent: true, .. } => (FailureClass::ProviderTimeout, FIND_OUT, Error::Timeout),
+            SendError::Timeout { sent: false, .. } => {
+                (FailureClass::ProviderTimeout, TRY_LATER, Error::Timeout)
+            }
+            SendError::Timeout { sent: true, .. } => {
+                (FailureClass::ProviderTimeout, FIND_OUT, Error::Timeout)
+            }
             SendError::TooLarge { .. } => (FailureClass::ProviderFailed, ASK_FOR_LESS, Error::TooLarge),
             SendError::Failed { .. } => (FailureClass::ProviderFailed, FIND_OUT, Error::Failed),
         };

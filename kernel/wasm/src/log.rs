@@ -53,7 +53,11 @@ fn escaped(message: &str) -> String {
     let mut line = String::new();
     for c in message.chars() {
         let before = line.len();
-        if is_deceptive(c) { line.extend(c.escape_default()) } else { line.push(c) }
+        if is_deceptive(c) {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
         if line.len() > LINE_BYTES_MAX {
             line.truncate(before);
             break;

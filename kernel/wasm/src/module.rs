@@ -1,7 +1,7 @@
 //! Components: admitted by digest, compiled once, linked with what their manifest declares and nothing else.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use latchgate_monitor::manifest::Import;
 use latchgate_wire::digest::Digest;
@@ -52,7 +52,9 @@ pub enum RegisterError {
     Undeclared { name: String, import: String },
     #[error("module {name} imports {import}: {reason}")]
     Refused { name: String, import: String, reason: &'static str },
-    #[error("module {name} does not export `run: func(invocation: string) -> result<string, string>`: {reason}")]
+    #[error(
+        "module {name} does not export `run: func(invocation: string) -> result<string, string>`: {reason}"
+    )]
     Export { name: String, reason: String },
     #[error("module {name} cannot be linked: {reason}")]
     Link { name: String, reason: String },

@@ -81,7 +81,8 @@ impl Roots {
     /// If a forbidden directory cannot be opened, or the root is, or lies in, one of them; if it is no directory or on a file
     /// system of the kernel's own (procfs, sysfs and their like); if the kernel lacks `openat2` (Linux 5.6).
     pub fn open(path: &Path, forbidden: &[PathBuf]) -> Result<Self, RootError> {
-        let forbidden: Arc<[Forbidden]> = forbidden.iter().map(|path| Forbidden::open(path)).collect::<Result<_, _>>()?;
+        let forbidden: Arc<[Forbidden]> =
+            forbidden.iter().map(|path| Forbidden::open(path)).collect::<Result<_, _>>()?;
         let path = std::path::absolute(path).map_err(|e| RootError::unusable(path, &e.to_string()))?;
         let base = OnceLock::new();
         match rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
@@ -132,11 +133,15 @@ impl Roots {
 impl Forbidden {
     fn open(path: &Path) -> Result<Self, RootError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(path, flags, Mode::empty()).and_then(|dir| Ok((Identity::of(&dir)?, dir)));
+        let opened =
+            rustix::fs::open(path, flags, Mode::empty()).and_then(|dir| Ok((Identity::of(&dir)?, dir)));
         match opened {
             Ok((identity, held)) => Ok(Self { identity, _held: held }),
             Err(error) => Err(RootError {
-                message: format!("the gate's directory {} cannot be kept from file actions: {error}", path.display()),
+                message: format!(
+                    "the gate's directory {} cannot be kept from file actions: {error}",
+                    path.display()
+                ),
                 remediation: "create it, readable for the gate, before the gate starts".into(),
             }),
         }

@@ -20,7 +20,9 @@ pub(crate) enum Stop {
     HostCalls { max: u32 },
     #[error("the component used up its fuel of {units} (limits.fuel)")]
     Fuel { units: u64 },
-    #[error("the component returned, or gave the host, more than {bytes} bytes at once (limits.response_bytes)")]
+    #[error(
+        "the component returned, or gave the host, more than {bytes} bytes at once (limits.response_bytes)"
+    )]
     Output { bytes: usize },
     #[error("the component's calls were nested too deeply")]
     Stack,
@@ -56,7 +58,9 @@ impl Stop {
             | Self::HostCalls { .. }
             | Self::Fuel { .. }
             | Self::Output { .. } => "ask for less, or have the limit raised in the action's manifest",
-            Self::Table | Self::Stack | Self::Trap(_) | Self::Other => "tell whoever maintains the action's component",
+            Self::Table | Self::Stack | Self::Trap(_) | Self::Other => {
+                "tell whoever maintains the action's component"
+            }
         };
         StepFailure {
             class: FailureClass::GuestStopped,

@@ -1,0 +1,9 @@
+//! Guests in the sandbox, most of them hostile; each attack has a twin that succeeds.
+
+mod bench;
+mod limits;
+mod prebuilt;
+mod registration;
+mod steps;
+mod support;
+mod wasi;

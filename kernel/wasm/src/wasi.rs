@@ -25,7 +25,9 @@ pub(crate) fn judge(import: &str) -> Judged {
     let package = interface.split('/').next().unwrap_or_default();
     match package {
         "cli" | "clocks" | "io" | "random" => Judged::Empty,
-        "filesystem" => Judged::Refused("components have no files of their own; plan fs steps in the manifest"),
+        "filesystem" => {
+            Judged::Refused("components have no files of their own; plan fs steps in the manifest")
+        }
         "sockets" => Judged::Refused("components have no sockets; plan http steps in the manifest"),
         _ => Judged::Refused("of WASI, only cli, clocks, io and random exist here"),
     }

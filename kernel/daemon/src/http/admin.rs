@@ -51,7 +51,7 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         ("GET", ["v1", "approvals"]) => {
             by(Role::Viewer)?;
             let status = received.query.as_deref().and_then(|query| query.strip_prefix("status="));
-            let approvals = approvals::list(gate, ApprovalFilter::default(), status);
+            let approvals = approvals::list(gate, &ApprovalFilter::default(), status);
             Ok(respond::json(200, &ApprovalList { approvals }))
         }
         ("GET", ["v1", "approvals", id]) => {

@@ -84,7 +84,7 @@ async fn routed(
             let caller = caller(gate, listener, received, Purpose::Read)?;
             let filter =
                 ApprovalFilter { principal: Some(caller.who().principal.clone()), ..ApprovalFilter::default() };
-            let approvals = approvals::list(gate, filter, Some("pending"));
+            let approvals = approvals::list(gate, &filter, Some("pending"));
             Ok(respond::json(200, &ApprovalList { approvals }))
         }
         ("GET", ["v1", "approvals", id, "poll"]) => {

@@ -66,13 +66,7 @@ impl KeyId {
     pub fn of(principal: &Principal, action_id: &str, key: &str) -> Self {
         let principal = principal.to_string();
         let length = (action_id.len() as u64).to_be_bytes();
-        Self(Digest::concat(&[
-            principal.as_bytes(),
-            b"\n",
-            &length,
-            action_id.as_bytes(),
-            key.as_bytes(),
-        ]))
+        Self(Digest::concat(&[principal.as_bytes(), b"\n", &length, action_id.as_bytes(), key.as_bytes()]))
     }
 }
 

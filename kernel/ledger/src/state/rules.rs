@@ -71,7 +71,9 @@ impl State {
             Some(reference) => self.redeemable(reference, &intent.call, now)?,
             None => {
                 if intent.call.policy.verdict != Verdict::Allow {
-                    return Err(Objection::Invalid("expected the verdict `allow` on a call without approval"));
+                    return Err(Objection::Invalid(
+                        "expected the verdict `allow` on a call without approval",
+                    ));
                 }
                 self.not_prior(&intent.call, now)?;
             }
@@ -133,8 +135,12 @@ impl State {
         match call.policy.verdict {
             Verdict::Allow => Ok(()),
             // Asked by another rule than the one that the operator answered: not answered yet.
-            Verdict::Ask => require(approval.held.call.policy.rule == call.policy.rule, Refusal::ConfigChanged),
-            Verdict::Deny => Err(Objection::Invalid("expected the verdict `allow` or `ask` on an approved call")),
+            Verdict::Ask => {
+                require(approval.held.call.policy.rule == call.policy.rule, Refusal::ConfigChanged)
+            }
+            Verdict::Deny => {
+                Err(Objection::Invalid("expected the verdict `allow` or `ask` on an approved call"))
+            }
         }
     }
 }

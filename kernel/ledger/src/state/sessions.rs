@@ -49,7 +49,10 @@ impl Sessions {
         });
         session.budgets = Budgets {
             max_calls: tightest(session.budgets.max_calls, issued.budgets.max_calls),
-            max_cost_usd_cents: tightest(session.budgets.max_cost_usd_cents, issued.budgets.max_cost_usd_cents),
+            max_cost_usd_cents: tightest(
+                session.budgets.max_cost_usd_cents,
+                issued.budgets.max_cost_usd_cents,
+            ),
         };
     }
 

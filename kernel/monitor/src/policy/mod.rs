@@ -14,6 +14,7 @@ mod context;
 mod judge;
 mod load;
 mod names;
+mod outlook;
 mod rule;
 mod schema;
 mod source;

@@ -53,10 +53,7 @@ impl Planned {
         let who = &self.subject.who;
         let question = Question {
             principal: &who.principal,
-            agent: match &who.agent {
-                Some(label) => Agent::Claimed(label),
-                None => Agent::Unnamed,
-            },
+            agent: Agent::of(&who.principal, who.agent.as_deref()),
             manifest: &self.action.manifest,
             args: &self.args,
             plan: &self.plan,

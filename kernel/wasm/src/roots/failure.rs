@@ -39,7 +39,8 @@ impl Failure {
     }
 
     pub(super) fn changed(path: &FsPath, what: &str) -> Self {
-        let mut failure = Self::new(Kind::Changed, format!("{} {what} since the call was planned", shown(path)));
+        let mut failure =
+            Self::new(Kind::Changed, format!("{} {what} since the call was planned", shown(path)));
         failure.remediation = Some("look at it again and repeat the call".into());
         failure
     }
@@ -60,12 +61,20 @@ impl Failure {
         let path = shown(path);
         match error {
             Errno::NOENT => Self::new(Kind::NotFound, format!("{path} does not exist")),
-            Errno::LOOP => Self::refused(format!("{path} is or contains a symbolic link; links are not followed")),
-            Errno::XDEV => Self::refused(format!("{path} lies on another mount than the root; mounts are not entered"))
-                .or_do("make that directory the root"),
-            Errno::NOTDIR => Self::refused(format!("{path} is, or passes through, something that is no directory")),
-            Errno::ACCESS | Errno::PERM | Errno::ROFS => Self::refused(format!("the gate may not {doing} {path}: {error}"))
-                .or_do("give the gate's user the permission"),
+            Errno::LOOP => {
+                Self::refused(format!("{path} is or contains a symbolic link; links are not followed"))
+            }
+            Errno::XDEV => {
+                Self::refused(format!("{path} lies on another mount than the root; mounts are not entered"))
+                    .or_do("make that directory the root")
+            }
+            Errno::NOTDIR => {
+                Self::refused(format!("{path} is, or passes through, something that is no directory"))
+            }
+            Errno::ACCESS | Errno::PERM | Errno::ROFS => {
+                Self::refused(format!("the gate may not {doing} {path}: {error}"))
+                    .or_do("give the gate's user the permission")
+            }
             error => Self::new(Kind::Failed, format!("cannot {doing} {path}: {error}")),
         }
     }

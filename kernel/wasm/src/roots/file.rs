@@ -29,7 +29,8 @@ impl RegularFile {
         let failed = |error| Failure::from_errno(parent.path, "open", error);
         let open = |flags| -> Result<_, Failure> {
             let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let fd = rustix::fs::openat2(&parent.dir, parent.name, flags, Mode::empty(), RESOLVE).map_err(failed)?;
+            let fd = rustix::fs::openat2(&parent.dir, parent.name, flags, Mode::empty(), RESOLVE)
+                .map_err(failed)?;
             let stat = rustix::fs::fstat(&fd).map_err(failed)?;
             Ok((fd, stat))
         };

@@ -56,7 +56,10 @@ pub(super) fn list(base: &Base, path: &FsPath, bytes_max: u64) -> Result<Vec<Nod
         nodes.push(node);
         if nodes.len() > ENTRIES_MAX || bytes > bytes_max {
             let limits = format!("at most {ENTRIES_MAX} entries in {bytes_max} bytes are listed");
-            return Err(Failure::new(Kind::TooLarge, format!("{} has too many entries: {limits}", shown(path))));
+            return Err(Failure::new(
+                Kind::TooLarge,
+                format!("{} has too many entries: {limits}", shown(path)),
+            ));
         }
     }
     nodes.sort_unstable();

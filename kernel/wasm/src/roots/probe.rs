@@ -16,7 +16,9 @@ impl Probe for Roots {
             Look::File(file) if file.is_small() => Ok(Some(file.before()?)),
             Look::File(file) => match tokio::task::spawn_blocking(move || file.before()).await {
                 Ok(before) => Ok(Some(before?)),
-                Err(error) => Err(Failure::new(Kind::Failed, format!("{} was not read: {error}", shown(path))).into()),
+                Err(error) => {
+                    Err(Failure::new(Kind::Failed, format!("{} was not read: {error}", shown(path))).into())
+                }
             },
         }
     }
@@ -36,7 +38,8 @@ impl Roots {
             FsOperation::List => base.directory(path).map(|_| Look::Nothing),
             FsOperation::Delete => RegularFile::open(&base.parent(path)?).map(Look::File),
             FsOperation::Write => {
-                let parent = base.parent(path).map_err(|failure| super::replace::without_parent(failure, path))?;
+                let parent =
+                    base.parent(path).map_err(|failure| super::replace::without_parent(failure, path))?;
                 match RegularFile::open(&parent) {
                     Ok(file) if file.has_other_names() => Err(super::replace::has_other_names(path)),
                     Ok(file) => Ok(Look::File(file)),

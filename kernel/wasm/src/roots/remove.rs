@@ -17,7 +17,9 @@ pub(super) fn remove(base: &Base, step: &FsStep) -> Result<Output, Failure> {
     let parent = base.parent(&step.path)?;
     let dir = open_directory(&parent)?;
     let file = match RegularFile::open(&parent) {
-        Err(failure) if failure.kind == Kind::NotFound => return Err(Failure::changed(&step.path, "disappeared")),
+        Err(failure) if failure.kind == Kind::NotFound => {
+            return Err(Failure::changed(&step.path, "disappeared"));
+        }
         opened => opened?,
     };
     check_unchanged(&parent, &file, planned)?;

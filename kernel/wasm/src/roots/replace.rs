@@ -11,19 +11,22 @@ use latchgate_monitor::plan::{Before, FsPath, FsStep};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::Output;
 use super::failure::{Failure, Kind, errno, shown};
 use super::file::RegularFile;
 use super::walk::{Base, Identity, Parent, RESOLVE};
-use super::Output;
 
 pub(super) fn replace(base: &Base, step: &FsStep) -> Result<Output, Failure> {
     let path = &step.path;
     let content = match step.content.as_ref().map(|content| content.bytes()) {
         Some(Ok(content)) => content,
-        Some(Err(error)) => return Err(Failure::refused(format!("the content to write is not base64: {error}"))),
+        Some(Err(error)) => {
+            return Err(Failure::refused(format!("the content to write is not base64: {error}")));
+        }
         None => return Err(Failure::refused("the plan names no content to write")),
     };
-    let planned = step.before.as_ref().ok_or_else(|| Failure::refused("the plan does not say what is replaced"))?;
+    let planned =
+        step.before.as_ref().ok_or_else(|| Failure::refused("the plan does not say what is replaced"))?;
     let parent = base.parent(path).map_err(|failure| without_parent(failure, path))?;
     let dir = open_directory(&parent)?;
     let old = existing(&parent, planned)?;
@@ -68,11 +71,18 @@ fn existing(parent: &Parent<'_>, planned: &Before) -> Result<Option<RegularFile>
 }
 
 pub(super) fn has_other_names(path: &FsPath) -> Failure {
-    Failure::refused(format!("{} has other names (hard links), which would keep the old content", shown(path)))
+    Failure::refused(format!(
+        "{} has other names (hard links), which would keep the old content",
+        shown(path)
+    ))
 }
 
 /// The open file has the planned content and still bears its name.
-pub(super) fn check_unchanged(parent: &Parent<'_>, old: &RegularFile, planned: &Before) -> Result<(), Failure> {
+pub(super) fn check_unchanged(
+    parent: &Parent<'_>,
+    old: &RegularFile,
+    planned: &Before,
+) -> Result<(), Failure> {
     if old.before()? != *planned {
         return Err(Failure::changed(parent.path, "changed"));
     }
@@ -110,7 +120,8 @@ impl<'a> Temporary<'a> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // A new file gets 0644 less the umask; a replacement is nobody else's until it has the mode of what it replaces.
         let initial = if mode.is_some() { 0o600 } else { 0o644 };
-        let fd = rustix::fs::openat2(&parent.dir, &name, flags, Mode::from_raw_mode(initial), RESOLVE).map_err(failed)?;
+        let fd = rustix::fs::openat2(&parent.dir, &name, flags, Mode::from_raw_mode(initial), RESOLVE)
+            .map_err(failed)?;
         let mut temp = Self { parent, dir, file: File::from(fd), name, is_placed: false };
         temp.file.write_all(content).map_err(|e| failed(errno(&e)))?;
         if let Some(mode) = mode {
@@ -122,7 +133,13 @@ impl<'a> Temporary<'a> {
 
     fn rename_to_absent(self) -> Result<(), Failure> {
         let parent = self.parent;
-        match rustix::fs::renameat_with(&parent.dir, &self.name, &parent.dir, parent.name, RenameFlags::NOREPLACE) {
+        match rustix::fs::renameat_with(
+            &parent.dir,
+            &self.name,
+            &parent.dir,
+            parent.name,
+            RenameFlags::NOREPLACE,
+        ) {
             Ok(()) => self.placed(),
             Err(Errno::EXIST) => Err(Failure::changed(parent.path, "appeared")),
             Err(error) => Err(Failure::from_errno(parent.path, "create", error)),
@@ -141,7 +158,8 @@ impl<'a> Temporary<'a> {
     fn placed(mut self) -> Result<(), Failure> {
         self.is_placed = true;
         let unknown = |error| Failure::from_errno(self.parent.path, "look at", error).unknown();
-        let named = rustix::fs::statat(&self.parent.dir, self.parent.name, AtFlags::SYMLINK_NOFOLLOW).map_err(unknown)?;
+        let named = rustix::fs::statat(&self.parent.dir, self.parent.name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(unknown)?;
         if Identity::from_stat(&named) != Identity::of(&self.file).map_err(unknown)? {
             return Err(Failure::changed(self.parent.path, "was replaced while it was written,").unknown());
         }

@@ -39,7 +39,9 @@ impl Base {
 
     fn check(&self) -> Result<(), String> {
         let magic = rustix::fs::fstatfs(&self.dir).map_err(|e| e.to_string())?.f_type;
-        if let Some((_, name)) = KERNEL_FILE_SYSTEMS.iter().find(|(known, _)| i128::from(*known) == i128::from(magic)) {
+        if let Some((_, name)) =
+            KERNEL_FILE_SYSTEMS.iter().find(|(known, _)| i128::from(*known) == i128::from(magic))
+        {
             return Err(format!("it lies on {name}, whose files are the kernel's own"));
         }
         if self.lies_in_forbidden().map_err(|e| e.to_string())? {

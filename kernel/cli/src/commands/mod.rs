@@ -1,0 +1,160 @@
+//! What can be typed: one file per command.
+
+mod actions;
+mod approvals;
+mod audit;
+mod call;
+mod demo;
+mod down;
+mod status;
+mod up;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+
+/// The version, the commit it was built from, and the format of the ledgers it writes.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("LATCHGATE_COMMIT"), ", ledger format 1)");
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done   1 failed   2 wrong usage or invalid input   3 denied   4 approval pending
+  5 gate unreachable   6 verification failed   7 effect unknown: do not retry
+
+Begin with:
+  latchgate demo
+  latchgate up";
+
+/// A gate between AI agents and the world: policy, approvals, sandbox, and a ledger that anyone can verify.
+#[derive(Debug, Parser)]
+#[command(name = "latchgate", version = VERSION, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The gate's socket, or the directory that holds it [env: LATCHGATE_SOCKET]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print JSON for machines: one document, or one per line, and nothing else on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Global {
+    fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+}
+
+/// Who decides and looks: an operator's key lies in the gate's home.
+#[derive(Clone, Debug, Args)]
+pub struct AsOperator {
+    /// The operator to act as
+    #[arg(long = "operator", global = true, value_name = "NAME", env = "LATCHGATE_OPERATOR", default_value = crate::connect::LOCAL_OPERATOR)]
+    name: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    Down(down::Down),
+    Status(status::Status),
+    Call(call::Call),
+    Actions(actions::Actions),
+    Approvals(approvals::Approvals),
+    Audit(audit::Audit),
+    Verify(verify::Verify),
+    Demo(demo::Demo),
+}
+
+/// Runs the command that was typed.
+pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Up(up) => up.run(console),
+        Command::Demo(demo) => demo.run(console),
+        Command::Down(down) => alone(down.run(&global, console)),
+        Command::Status(status) => alone(status.run(&global, console)),
+        Command::Call(call) => alone(call.run(&global, console)),
+        Command::Actions(actions) => alone(actions.run(&global, console)),
+        Command::Approvals(approvals) => alone(approvals.run(&global, console)),
+        Command::Audit(audit) => alone(audit.run(&global, console)),
+        Command::Verify(verify) => alone(verify.run(console)),
+    }
+}
+
+/// A client needs one thread.
+fn alone(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// A gate needs all of them.
+fn together(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_names_the_ledger_format_that_is_written() {
+        assert!(VERSION.ends_with(&format!("ledger format {})", latchgate_wire::entry::FORMAT)), "{VERSION}");
+    }
+
+    #[test]
+    fn help_lists_the_commands_that_work_and_no_other() {
+        let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        let expected = ["up", "down", "status", "call", "actions", "approvals", "audit", "verify", "demo"];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands() {
+                let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("latchgate "), "{} has no example", sub.get_name());
+                check(sub);
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_exit_code_2() {
+        for line in
+            ["latchgate", "latchgate none", "latchgate call", "latchgate audit --limit 0", "latchgate up --x"]
+        {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_behind_the_command() {
+        for line in ["latchgate --json status", "latchgate status --json", "latchgate approvals list --json"]
+        {
+            assert!(Cli::try_parse_from(line.split(' ')).unwrap().global.json, "{line}");
+        }
+    }
+}

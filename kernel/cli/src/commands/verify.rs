@@ -1,0 +1,281 @@
+//! `verify`: checks a ledger offline: signatures, tree, checkpoints and meaning.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use latchgate_daemon::Places;
+use latchgate_daemon::verify::{Report, VerifyError, VerifyOptions, run};
+use owo_colors::OwoColorize as _;
+use serde_json::{Value, json};
+
+use crate::connect;
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+use crate::render::facts::Facts;
+use crate::visible::styled;
+use crate::wait;
+
+const EXAMPLES: &str = "\
+Examples:
+  latchgate verify
+  latchgate verify /backup/ledger --key /safe/entry.pub
+
+Trust comes from --key or from the local gate's home, never from the directory that is checked. Without a
+key only consistency can be said, and the exit code is 2; with findings it is 6.";
+
+/// Check a ledger: every signature, the tree, and that what it tells makes sense
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Verify {
+    /// A gate's home or a ledger directory [default: the local gate's]
+    dir: Option<PathBuf>,
+    /// The gate's public key (Ed25519, PEM) [default: the local gate's]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+/// Where the key came from, for the reader of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeySource {
+    Flag,
+    LocalHome,
+    None,
+}
+
+impl Verify {
+    pub async fn run(self, console: &Console) -> Result<Exit, Failure> {
+        // With a directory and a key there need not be a home here at all.
+        let places = match (&self.dir, &self.key) {
+            (Some(_), Some(_)) => None,
+            (Some(_), None) => connect::places().ok(),
+            (None, _) => Some(connect::places()?),
+        };
+        let (options, source) = self.options(places.as_ref())?;
+        let shown = options.clone();
+        let checking = tokio::task::spawn_blocking(move || run(&options));
+        let report =
+            wait::show(console, "checking every entry", checking).await.map_err(std::io::Error::other)?;
+        let report = report.map_err(|error| unverifiable(&error))?;
+        if console.is_json() {
+            console.json(&document(&report, &shown))?;
+        } else {
+            console.result(&sheet(&report, &shown, source))?;
+        }
+        Ok(exit(&report))
+    }
+
+    fn options(self, places: Option<&Places>) -> Result<(VerifyOptions, KeySource), Failure> {
+        let is_local = match (&self.dir, places) {
+            (None, _) => true,
+            (Some(dir), Some(places)) => {
+                is_same(dir, &places.ledger_dir())
+                    || is_same(dir, &places.state_dir)
+                    || is_same(dir, &places.config_dir)
+            }
+            (Some(_), None) => false,
+        };
+        let local_key = places.map(Places::entry_public_key).filter(|path| path.exists());
+        let (key, source) = match (self.key, local_key) {
+            (Some(key), _) => (Some(key), KeySource::Flag),
+            (None, Some(key)) => (Some(key), KeySource::LocalHome),
+            (None, None) => (None, KeySource::None),
+        };
+        let dir = match (self.dir, places) {
+            (Some(dir), _) => dir,
+            (None, Some(places)) => places.ledger_dir(),
+            (None, None) => return Err(Failure::usage("there is no directory to verify")),
+        };
+        // A copy may be older than what the gate remembers; its own ledger may not.
+        let last_checkpoint = places.filter(|_| is_local).map(Places::last_checkpoint);
+        Ok((VerifyOptions { dir, key, last_checkpoint }, source))
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn unverifiable(error: &VerifyError) -> Failure {
+    match error {
+        VerifyError::NoLedger(_) => {
+            Failure::usage(error.to_string()).remedy("a first `latchgate up` makes one")
+        }
+        VerifyError::Key { .. } => {
+            Failure::usage(error.to_string()).remedy("give the gate's state/keys/entry.pub")
+        }
+        VerifyError::Ledger(_) => Failure::new(Exit::VerificationFailed, error.to_string())
+            .remedy("the ledger cannot be read: compare it with your backup"),
+    }
+}
+
+pub fn exit(report: &Report) -> Exit {
+    match (report.findings.is_empty(), report.pinned) {
+        (false, _) => Exit::VerificationFailed,
+        (true, false) => Exit::Usage,
+        (true, true) => Exit::Done,
+    }
+}
+
+fn document(report: &Report, options: &VerifyOptions) -> Value {
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|finding| json!({ "seq": finding.seq, "rule": finding.rule, "message": finding.message }))
+        .collect();
+    json!({
+        "verified": exit(report) == Exit::Done,
+        "dir": options.dir,
+        "origin": report.origin,
+        "entries": report.entries,
+        "checkpoint_size": report.checkpoint_size,
+        "key": report.key,
+        "pinned": report.pinned,
+        "findings": findings,
+        "notes": report.notes,
+    })
+}
+
+fn sheet(report: &Report, options: &VerifyOptions, source: KeySource) -> String {
+    let mut facts = Facts::default();
+    facts.add("ledger", styled(&options.dir.display().to_string()));
+    facts.add("gate", report.origin.as_deref().map_or_else(|| "unknown".into(), styled));
+    facts.add("entries", report.entries.to_string());
+    facts.add(
+        "signed",
+        match report.checkpoint_size {
+            Some(size) => format!("a checkpoint over {size} entries"),
+            None => "no checkpoint".into(),
+        },
+    );
+    facts.add("key", key_line(report, options, source));
+    for note in &report.notes {
+        facts.add("note", styled(note));
+    }
+    for finding in &report.findings {
+        let place = finding.seq.map_or_else(|| "ledger".to_owned(), |seq| format!("entry {seq}"));
+        facts.add(
+            "finding",
+            format!("{}: {} ({})", place.red().bold(), styled(&finding.message), finding.rule),
+        );
+    }
+    facts.add("result", result_line(report));
+    if !report.findings.is_empty() && source == KeySource::LocalHome {
+        facts.add("next", "if this is another gate's ledger, give that gate's key with --key FILE");
+    } else if !report.findings.is_empty() {
+        facts.add("next", "keep this copy, and compare it with your backup");
+    } else if !report.pinned {
+        facts.add("next", "give the gate's public key with --key FILE");
+    }
+    facts.render()
+}
+
+fn key_line(report: &Report, options: &VerifyOptions, source: KeySource) -> String {
+    let key = report.key.as_deref().map_or_else(|| "none".into(), styled);
+    let path = options.key.as_deref().map(|path| styled(&path.display().to_string())).unwrap_or_default();
+    match (source, report.pinned) {
+        (KeySource::Flag | KeySource::LocalHome, true) => format!("{key} (from {path})"),
+        (KeySource::Flag | KeySource::LocalHome | KeySource::None, _) => {
+            format!("{key} (the ledger's own word)")
+        }
+    }
+}
+
+fn result_line(report: &Report) -> String {
+    match exit(report) {
+        Exit::Done => "verified: signatures, tree, checkpoints and meaning agree".green().to_string(),
+        Exit::Usage => {
+            "self-consistent, key unpinned: whoever wrote it could have written anything".yellow().to_string()
+        }
+        _ => {
+            let count = report.findings.len();
+            let word = if count == 1 { "finding" } else { "findings" };
+            format!("NOT verified: {count} {word}").red().bold().to_string()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::stripped;
+    use latchgate_daemon::verify::Finding;
+
+    fn report(findings: Vec<Finding>, pinned: bool) -> Report {
+        Report {
+            origin: Some("latchgate/01J".into()),
+            entries: 12,
+            key: Some("abc".into()),
+            pinned,
+            checkpoint_size: Some(10),
+            findings,
+            notes: Vec::new(),
+        }
+    }
+
+    fn options() -> VerifyOptions {
+        VerifyOptions { dir: "/l".into(), key: Some("/k".into()), last_checkpoint: None }
+    }
+
+    fn altered() -> Vec<Finding> {
+        vec![Finding { seq: Some(7), rule: "signature", message: "the entry was altered".into() }]
+    }
+
+    #[test]
+    fn a_sound_ledger_with_a_trusted_key_is_done() {
+        let expected = "\
+ledger    /l
+gate      latchgate/01J
+entries   12
+signed    a checkpoint over 10 entries
+key       abc (from /k)
+result    verified: signatures, tree, checkpoints and meaning agree";
+        assert_eq!(stripped(&sheet(&report(vec![], true), &options(), KeySource::Flag)), expected);
+        assert_eq!(exit(&report(vec![], true)), Exit::Done);
+    }
+
+    #[test]
+    fn a_finding_names_its_entry_and_ends_with_6() {
+        let shown = stripped(&sheet(&report(altered(), true), &options(), KeySource::Flag));
+        assert!(shown.contains("finding   entry 7: the entry was altered (signature)"), "{shown}");
+        assert!(shown.contains("result    NOT verified: 1 finding\n"), "{shown}");
+        assert_eq!(exit(&report(altered(), true)), Exit::VerificationFailed);
+        assert_eq!(exit(&report(altered(), false)), Exit::VerificationFailed);
+    }
+
+    #[test]
+    fn without_a_key_there_is_only_consistency_and_exit_code_2() {
+        let unpinned = report(vec![], false);
+        let shown = stripped(&sheet(&unpinned, &VerifyOptions { key: None, ..options() }, KeySource::None));
+        assert!(shown.contains("self-consistent, key unpinned"), "{shown}");
+        assert_eq!(exit(&unpinned), Exit::Usage);
+    }
+
+    #[test]
+    fn trust_never_comes_from_the_directory_that_is_checked() {
+        let (home, local) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for dir in [home.path(), local.path()] {
+            std::fs::create_dir_all(dir.join("state/keys")).unwrap();
+        }
+        std::fs::write(home.path().join("state/keys/entry.pub"), "x").unwrap();
+        let places = Places::at_home(local.path());
+        let verify = || Verify { dir: Some(home.path().to_owned()), key: None };
+        let (options, source) = verify().options(Some(&places)).unwrap();
+        assert_eq!((options.key, options.last_checkpoint, source), (None, None, KeySource::None));
+        std::fs::write(places.entry_public_key(), "x").unwrap();
+        let (options, source) = verify().options(Some(&places)).unwrap();
+        assert_eq!((options.key, source), (Some(places.entry_public_key()), KeySource::LocalHome));
+        assert_eq!(options.last_checkpoint, None);
+    }
+
+    #[test]
+    fn the_local_ledger_must_contain_what_the_gate_remembers() {
+        let local = tempfile::tempdir().unwrap();
+        let places = Places::at_home(local.path());
+        let (options, _) = Verify { dir: None, key: None }.options(Some(&places)).unwrap();
+        assert_eq!(options.dir, places.ledger_dir());
+        assert_eq!(options.last_checkpoint, Some(places.last_checkpoint()));
+        let (options, _) =
+            Verify { dir: Some(local.path().to_owned()), key: None }.options(Some(&places)).unwrap();
+        assert_eq!(options.last_checkpoint, Some(places.last_checkpoint()));
+    }
+}

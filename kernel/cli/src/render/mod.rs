@@ -1,0 +1,13 @@
+//! What the gate says, as a person reads it. Pure: values in, text out.
+
+pub mod approval;
+pub mod audit;
+pub mod content;
+pub mod facts;
+pub mod plan;
+
+#[cfg(test)]
+pub fn stripped(text: &str) -> String {
+    let text = anstream::adapter::strip_str(text).to_string();
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,55 @@
+//! An operator's decision, checked from what the entry holds: the signed request names this approval and this plan.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use latchgate_wire::dpop::{self, Expected};
+use latchgate_wire::entry::{ApprovalDecided, Decision, Signed};
+use latchgate_wire::json::{self, Limits};
+use latchgate_wire::time::Timestamp;
+use serde_json::Value;
+
+/// What is wrong with the decision's signature, if anything.
+pub fn check(decided: &ApprovalDecided, at: Timestamp) -> Result<(), String> {
+    let verb = match decided.decision {
+        Decision::Approved => "approve",
+        Decision::Denied => "deny",
+        // The gate's own: nobody signs.
+        Decision::Expired | Decision::Void => return Ok(()),
+    };
+    let signed = decided.signed.as_ref().ok_or("nobody signed it")?;
+    let htu = htu(&signed.proof).ok_or("the operator's proof is no JWT with `htu`")?;
+    let route = format!("/approvals/{}/{verb}", decided.approval_id);
+    if !htu.ends_with(&route) {
+        return Err(format!("the operator's proof is for `{htu}`, not for {route}"));
+    }
+    let proof =
+        dpop::verify(&signed.proof, &expected(signed, &[&htu], at)).map_err(|error| error.to_string())?;
+    if proof.jkt().to_string() != signed.jkt {
+        return Err("the operator's proof was made by another key than the entry names".into());
+    }
+    let body = json::parse(signed.body.as_bytes(), Limits::DEFAULT).map_err(|error| error.to_string())?;
+    let names = body.get("plan_digest").and_then(Value::as_str);
+    if names != Some(decided.plan_digest.to_string().as_str()) {
+        return Err("the operator signed for another plan".into());
+    }
+    Ok(())
+}
+
+fn expected<'a>(signed: &'a Signed, uris: &'a [&'a str], at: Timestamp) -> Expected<'a> {
+    Expected {
+        method: "POST",
+        uris,
+        ath: None,
+        jkt: None,
+        body: signed.body.as_bytes(),
+        require_bh: true,
+        now: at,
+    }
+}
+
+/// The URL that the proof says it is for; that it is truly signed is checked afterwards.
+fn htu(proof: &str) -> Option<String> {
+    let claims = BASE64URL.decode(proof.split('.').nth(1)?).ok()?;
+    let claims = json::parse(&claims, Limits::DEFAULT).ok()?;
+    Some(claims.get("htu")?.as_str()?.to_owned())
+}

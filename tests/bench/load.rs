@@ -1,0 +1,103 @@
+//! Calls through the gate: one after the other, and many at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use http::HeaderValue;
+use tokio::task::JoinSet;
+
+use crate::agent::{Agent, Connection, check_executed};
+use crate::gate::Gate;
+use crate::measure::{Samples, cpu_of_process};
+
+/// One connection, one call at a time.
+pub struct Serial {
+    pub signing: Samples,
+    /// From the first byte sent to the last byte read.
+    pub answer: Samples,
+    pub whole: Samples,
+}
+
+/// Many connections, each with one call at a time.
+pub struct Level {
+    pub connections: usize,
+    pub calls_per_s: f64,
+    pub latency: Samples,
+    /// Per call. Connections and proofs were made before.
+    pub gate_cpu: Duration,
+    pub client_cpu: Duration,
+    pub syncs: Option<f64>,
+}
+
+pub async fn serial(gate: &Gate, warm_up: usize, calls: usize) -> Result<Serial> {
+    let mut connection = Connection::open(&gate.socket()).await?;
+    let agent = Agent::new(&mut connection).await?;
+    let (mut signing, mut answer, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+    for call in 0..warm_up + calls {
+        let start = Instant::now();
+        let proof = agent.sign()?;
+        let signed = Instant::now();
+        let (status, body) = connection.send(agent.request(proof)?).await?;
+        let end = Instant::now();
+        check_executed(status, &body)?;
+        if call >= warm_up {
+            signing.push(signed - start);
+            answer.push(end - signed);
+            whole.push(end - start);
+        }
+    }
+    Ok(Serial { signing: Samples::new(signing), answer: Samples::new(answer), whole: Samples::new(whole) })
+}
+
+pub async fn concurrent(gate: &Gate, connections: usize, calls: usize) -> Result<Level> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(&gate.socket()).await?);
+    }
+    let agent = Arc::new(Agent::new(&mut Connection::open(&gate.socket()).await?).await?);
+    let syncs = gate.syncs().await?;
+    let proofs: Result<Vec<HeaderValue>> = (0..calls).map(|_| agent.sign()).collect();
+    let proofs = Arc::new(Mutex::new(proofs?));
+
+    let (gate_cpu, client_cpu, start) = (gate.cpu()?, cpu_of_process(), Instant::now());
+    let mut workers = JoinSet::new();
+    for connection in open {
+        workers.spawn(work(connection, Arc::clone(&agent), Arc::clone(&proofs)));
+    }
+    let mut latency = Vec::with_capacity(calls);
+    while let Some(done) = workers.join_next().await {
+        latency.extend(done??);
+    }
+    let (time, gate_cpu, client_cpu) =
+        (start.elapsed(), gate.cpu()? - gate_cpu, cpu_of_process() - client_cpu);
+
+    ensure!(latency.len() == calls, "{} of {calls} calls were made", latency.len());
+    let syncs_after = gate.syncs().await?;
+    let per_call = |total: Duration| total.div_f64(calls as f64);
+    Ok(Level {
+        connections,
+        calls_per_s: calls as f64 / time.as_secs_f64(),
+        latency: Samples::new(latency),
+        gate_cpu: per_call(gate_cpu),
+        client_cpu: per_call(client_cpu),
+        syncs: syncs.zip(syncs_after).map(|(before, after)| (after - before) as f64 / calls as f64),
+    })
+}
+
+/// Takes proofs until there are none.
+async fn work(
+    mut connection: Connection,
+    agent: Arc<Agent>,
+    proofs: Arc<Mutex<Vec<HeaderValue>>>,
+) -> Result<Vec<Duration>> {
+    let mut latency = Vec::new();
+    loop {
+        let proof = proofs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(proof) = proof else { return Ok(latency) };
+        let start = Instant::now();
+        let (status, body) = connection.send(agent.request(proof)?).await?;
+        latency.push(start.elapsed());
+        check_executed(status, &body)?;
+    }
+}

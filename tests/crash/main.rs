@@ -1,0 +1,1 @@
+//! The gate killed, cut short or starved, and what its ledger says afterwards.

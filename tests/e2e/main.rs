@@ -1,0 +1,12 @@
+//! The built binary from end to end: one file per topic, a gate of its own for each test.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod cli;
+mod demo;
+mod errors;
+mod first_call;
+mod held_call;
+mod http;
+mod once;
+mod permissions;
+mod restart;

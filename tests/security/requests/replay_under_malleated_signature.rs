@@ -1,0 +1,37 @@
+//! Whoever sees a proof can turn its signature into the second valid form. It stays the same proof.
+
+use crate::scene::{Scene, counted};
+
+#[test]
+fn the_second_form_of_a_used_proof_is_a_replay() {
+    let scene = Scene::allowing();
+    let used = |jti: &str| {
+        let jti = jti.to_owned();
+        move |proof: latchgate_tests::Proof| proof.claim("jti", jti)
+    };
+    let number = scene.number();
+    scene.post(number).proof(used("low first")).send().expect(200);
+    let again = scene.post(number).proof(|proof| used("low first")(proof).high_s());
+    scene.refuses("low, then high", counted(401, "replay_detected"), again);
+
+    let number = scene.number();
+    scene.post(number).proof(|proof| used("high first")(proof).high_s()).send().expect(200);
+    let again = scene.post(number).proof(used("high first"));
+    scene.refuses("high, then low", counted(401, "replay_detected"), again);
+
+    // The twin: a high-S proof of its own, as ordinary libraries make half of the time.
+    scene.post(scene.number()).proof(latchgate_tests::Proof::high_s).send().expect(200);
+    assert_eq!(scene.effects(), 3);
+    scene.end();
+}
+
+#[test]
+fn the_same_proof_id_is_free_to_another_key() {
+    let scene = Scene::allowing();
+    let other = scene.gate.raw_agent();
+    for agent in [&scene.agent, &other] {
+        scene.post_by(agent, scene.number()).proof(|proof| proof.claim("jti", "shared")).send().expect(200);
+    }
+    assert_eq!(scene.effects(), 2);
+    scene.end();
+}

@@ -1,0 +1,153 @@
+//! A gate to be: its home and root on disk, before the binary is started on them.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+use crate::gate::{Gate, Refused};
+use crate::policy;
+
+/// Where temporary homes lie. Not `TMPDIR`: a socket's path has 107 bytes at most.
+const BASE: &str = "/tmp";
+
+/// What is put into place before the start. With nothing said, the gate makes its home itself, as on a first use.
+#[derive(Default)]
+pub struct GateBuilder {
+    config: Option<String>,
+    policy: Option<String>,
+    manifests: Vec<(String, String)>,
+    root_files: Vec<(String, Vec<u8>)>,
+    env: Vec<(String, String)>,
+    uid: Option<u32>,
+    binary: Option<PathBuf>,
+    rootless: bool,
+}
+
+impl GateBuilder {
+    /// The text of `latchgate.toml`.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config = Some(toml.to_owned());
+        self
+    }
+
+    /// The only file of `policies/`; without it the standard policy is in force.
+    #[must_use]
+    pub fn policy(mut self, cedar: &str) -> Self {
+        self.policy = Some(cedar.to_owned());
+        self
+    }
+
+    /// One more file of `manifests/`, such as `slow.yaml`.
+    #[must_use]
+    pub fn manifest(mut self, name: &str, yaml: &str) -> Self {
+        self.manifests.push((name.to_owned(), yaml.to_owned()));
+        self
+    }
+
+    /// A file below the root, directories included.
+    #[must_use]
+    pub fn root_file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.root_files.push((path.to_owned(), content.as_ref().to_vec()));
+        self
+    }
+
+    /// A variable in the gate's environment, and in that of commands.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs the gate as this user. Only root can.
+    #[must_use]
+    pub fn uid(mut self, uid: u32) -> Self {
+        self.uid = Some(uid);
+        self
+    }
+
+    /// Another copy of the binary, for a user who cannot reach the build directory.
+    #[must_use]
+    pub fn binary(mut self, path: &Path) -> Self {
+        self.binary = Some(path.to_owned());
+        self
+    }
+
+    /// Names a root that does not exist.
+    #[must_use]
+    pub fn without_root(mut self) -> Self {
+        self.rootless = true;
+        self
+    }
+
+    /// Starts the gate and waits until it takes calls.
+    ///
+    /// # Panics
+    /// If it does not start, with what it said.
+    pub fn start(self) -> Gate {
+        self.try_start().unwrap_or_else(|refused| panic!("the gate does not start: {refused:#?}"))
+    }
+
+    /// Starts the gate and waits until it takes calls or ends.
+    ///
+    /// # Errors
+    /// Exit code and standard error, if it ends.
+    pub fn try_start(self) -> Result<Gate, Refused> {
+        let mut gate = self.prepare();
+        gate.start()?;
+        Ok(gate)
+    }
+
+    /// Lays everything out and starts nothing.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn prepare(self) -> Gate {
+        let base = tempfile::Builder::new().prefix("gate-").tempdir_in(BASE).unwrap();
+        let (home, root) = (base.path().join("h"), base.path().join("root"));
+        private_dir(&home);
+        if !self.rootless {
+            private_dir(&root);
+        }
+        for (path, content) in &self.root_files {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        self.write_home(&home);
+        if let Some(uid) = self.uid {
+            give(base.path(), uid);
+        }
+        Gate::prepared(base, home, root, self.env, self.uid, self.binary)
+    }
+
+    fn write_home(&self, home: &Path) {
+        for (name, yaml) in &self.manifests {
+            private_file(&home.join("manifests").join(name), yaml);
+        }
+        if self.config.is_none() && self.policy.is_none() {
+            return;
+        }
+        // A home with a configuration is whole: the gate adds no policy to it.
+        private_file(&home.join("latchgate.toml"), self.config.as_deref().unwrap_or_default());
+        let policy = self.policy.as_deref().unwrap_or(policy::STANDARD);
+        private_file(&home.join("policies/standard.cedar"), policy);
+    }
+}
+
+fn private_dir(path: &Path) {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).unwrap();
+}
+
+fn private_file(path: &Path, text: &str) {
+    private_dir(path.parent().unwrap());
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn give(path: &Path, uid: u32) {
+    chown(path, Some(uid), Some(uid)).unwrap();
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|file| give(&file.unwrap().path(), uid));
+    }
+}
