@@ -58,6 +58,14 @@ pub struct Before {
     entries: usize,
 }
 
+impl Before {
+    /// Nothing happened since, and nothing was written about it.
+    #[track_caller]
+    pub fn assert_same(&self, scene: &Scene) {
+        assert_eq!((scene.effects(), scene.entries().len()), (self.effects, self.entries));
+    }
+}
+
 impl Scene {
     /// Policy allows everything, so that only what the attack is about stands in the way.
     pub fn allowing() -> Self {

@@ -96,7 +96,7 @@ fn a_lease_in_the_hands_of_another_key_is_refused() {
 
 #[test]
 fn an_expired_lease_is_refused_and_cannot_be_renewed() {
-    let config = format!("[auth]\nlease_ttl_s = 1\n{LOOPBACK}");
+    let config = format!("[auth]\nlease_ttl_s = 2\n{LOOPBACK}");
     let scene = Scene::of(Gate::builder().policy(policy::ALLOW).config(&config));
     let expired = eventually("the end of the lease", || {
         let reply = scene.agent.get("/v1/approvals").send();

@@ -60,7 +60,8 @@ impl Call {
     pub async fn run(self, global: &Global, console: &Console) -> Result<Exit, Failure> {
         let arguments = arguments(&self.arguments)?;
         let client = connect::agent(global.socket()).await?;
-        let call = client.call(&self.action, &arguments, &CallOptions::default());
+        let options = CallOptions::default();
+        let call = client.call(&self.action, &arguments, &options);
         match wait::show(console, &format!("calling {}", self.action), call).await? {
             CallOutcome::Executed(executed) => show_executed(console, &executed),
             CallOutcome::Pending(pending) => self.held(console, &client, &arguments, &pending).await,

@@ -33,8 +33,8 @@ mod tests {
                @id("never") forbid (principal, action, resource);"#,
         )
         .unwrap();
-        assert!(policy.may_permit("fs_write"));
-        assert!(!policy.may_permit("fs_read"));
+        assert!(policy.may_permit("file_write"));
+        assert!(!policy.may_permit("file_read"));
         assert!(!policy.may_permit("unheard_of"));
         assert_eq!(policy.ask_reason("ask-writes").as_deref(), Some("it changes files"));
         assert_eq!(policy.ask_reason("never"), None);

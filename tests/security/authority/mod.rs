@@ -1,0 +1,1 @@
+//! Chapter "Authority": what an agent may not do, grant itself, widen or outlive.

@@ -1,0 +1,1 @@
+//! Chapter "Evidence": what the ledger must hold, whatever happens.
