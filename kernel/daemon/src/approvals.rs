@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::answer::Answer;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::pipeline;
@@ -13,7 +14,6 @@ use latchgate_wire::entry::{ApprovalDecided, Body, Decision};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::ApprovalScope;
-use latchgate_ledger::ApprovalFilter;
 
 use crate::calls::log_cause;
 use crate::gate::Gate;

@@ -8,8 +8,7 @@ macro_rules! bundled {
     };
 }
 
-const MANIFESTS: &[(&str, &str)] =
-    bundled!("manifests": "fs_list.yaml", "fs_read.yaml", "fs_write.yaml", "http_fetch.yaml", "http_post.yaml");
+const MANIFESTS: &[(&str, &str)] = bundled!("manifests": "fs_list.yaml", "fs_read.yaml", "fs_write.yaml", "http_fetch.yaml", "http_post.yaml");
 
 const MODULES: &[(&str, &[u8])] = &[
     ("fs", include_bytes!("../../../actions/prebuilt/fs.wasm")),

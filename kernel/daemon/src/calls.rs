@@ -76,8 +76,9 @@ async fn joined(gate: &Arc<Gate>, prior: Prior, trace_id: TraceId, wait: Duratio
         Prior::Running { intent_seq } => match settled(gate, intent_seq).await {
             Some(finished) => finished_reply(gate, &finished, trace_id),
             None => {
-                let denial = Denial::new(Code::Draining, "the gate is shutting down; an identical call is running")
-                    .remedy("call again after the restart: you get its answer");
+                let denial =
+                    Denial::new(Code::Draining, "the gate is shutting down; an identical call is running")
+                        .remedy("call again after the restart: you get its answer");
                 Reply::plain(Answer::denied(&denial, trace_id))
             }
         },

@@ -1,4 +1,4 @@
-//! What the process does before anything else: crypto provider, no core dumps, private files.
+//! What the process does before anything else: logs, crypto provider, no core dumps, private files.
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
@@ -8,6 +8,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 /// # Errors
 /// If the kernel refuses: the gate does not run dumpable.
 pub fn install() -> Result<(), String> {
+    crate::telemetry::init();
     latchgate_wire::jws::install_crypto();
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| format!("the process could not be made undumpable: {error}"))?;

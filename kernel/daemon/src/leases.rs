@@ -66,7 +66,9 @@ impl Leases {
             Some(scopes) => scopes_of(&scopes)?,
         };
         if request.agent_id.as_ref().is_some_and(|label| !is_label(label)) {
-            return Err(bad(format!("agent_id: expected 1 to {AGENT_LABEL_BYTES_MAX} bytes without control characters")));
+            return Err(bad(format!(
+                "agent_id: expected 1 to {AGENT_LABEL_BYTES_MAX} bytes without control characters"
+            )));
         }
         let now = world.clock.now();
         let ms = now.as_ms().unsigned_abs();
@@ -113,7 +115,8 @@ impl Leases {
         let session_expires_at =
             Timestamp::from_ms(i64::try_from(claims.session_id.time_ms()).unwrap_or(0)).plus_ms(SESSION_MS);
         if now >= session_expires_at {
-            return Err(Denial::new(Code::LeaseExpired, "the session has ended after 24 h").remedy("take a new lease"));
+            return Err(Denial::new(Code::LeaseExpired, "the session has ended after 24 h")
+                .remedy("take a new lease"));
         }
         let mut who = caller.who().clone();
         who.lease_jti = LeaseId::new(now.as_ms().unsigned_abs(), world.entropy.u128());
@@ -183,7 +186,8 @@ fn scopes_of(texts: &[String]) -> Result<Scopes, Denial> {
         Denial::new(Code::BadRequest, format!("`{}` is no scope", text.chars().take(64).collect::<String>()))
             .remedy("scopes are tools:call, action:<id> and class:<class>")
     };
-    let scopes: Result<Vec<_>, Denial> = texts.iter().map(|text| text.parse().map_err(|_| bad(text))).collect();
+    let scopes: Result<Vec<_>, Denial> =
+        texts.iter().map(|text| text.parse().map_err(|_| bad(text))).collect();
     Scopes::new(scopes?).map_err(|_| bad("[]"))
 }
 

@@ -18,8 +18,9 @@ mod running;
 
 mod builtin;
 mod clock;
-mod home;
 mod hardening;
+mod home;
+mod telemetry;
 mod world;
 
 pub mod verify;

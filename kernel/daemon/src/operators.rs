@@ -163,7 +163,8 @@ fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>, KeyError> {
     let mut files = Vec::new();
     for file in std::fs::read_dir(dir).map_err(|_| broken())? {
         let path = file.map_err(|_| broken())?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".toml"));
+        let name =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".toml"));
         if let Some(name) = name.filter(|name| is_name(name)) {
             files.push((name.to_owned(), path));
         }

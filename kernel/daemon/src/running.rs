@@ -70,7 +70,8 @@ impl Running {
     /// If the ledger could not be closed; the next start recovers it.
     pub async fn wait(self) -> Result<(), String> {
         let handler = |kind| signal(kind).map_err(|error| format!("signals cannot be handled: {error}"));
-        let (mut terminate, mut interrupt) = (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
         let reason = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",

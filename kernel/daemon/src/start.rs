@@ -89,7 +89,8 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
     let keys = Keys::load(&places, &entropy, now.as_ms().unsigned_abs())?;
     let operators = Operators::load(&places, &entropy, now.as_secs())?;
     let root = root.or_else(|| config.fs_root.clone()).unwrap_or(fallback_root);
-    let roots = Roots::open(&root, &places.forbidden()).map_err(|error| StartError::Root(error.to_string()))?;
+    let roots =
+        Roots::open(&root, &places.forbidden()).map_err(|error| StartError::Root(error.to_string()))?;
     let host = sandbox(&config, roots.clone())?;
 
     let manifests = manifests(&places)?;
@@ -246,7 +247,9 @@ fn load_catalog(
 /// A built-in component, or a file beside the user's manifests.
 fn module_bytes(modules_dir: &Path, module: &str) -> Result<Vec<u8>, String> {
     if let Some(name) = module.strip_prefix("builtin:") {
-        return builtin::module(name).map(<[u8]>::to_vec).ok_or_else(|| format!("there is no built-in module `{name}`"));
+        return builtin::module(name)
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| format!("there is no built-in module `{name}`"));
     }
     let path = modules_dir.join(module);
     std::fs::read(&path).map_err(|error| format!("module {}: {error}", path.display()))
@@ -316,7 +319,8 @@ fn jwks(keys: &Keys) -> serde_json::Value {
         members.insert("use".into(), "sig".into());
         members.insert("alg".into(), "ES256".into());
     }
-    let receipt = json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": keys.origin, "use": "sig", "alg": "EdDSA" });
+    let receipt =
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": keys.origin, "use": "sig", "alg": "EdDSA" });
     json!({ "keys": [lease, receipt] })
 }
 

@@ -39,7 +39,11 @@ impl Answer {
     ///
     /// # Errors
     /// A fault if the stored result cannot be read; the receipt stands in the ledger all the same.
-    pub fn finished(finished: &Finished, trace_id: TraceId, payloads: &impl Payloads) -> Result<Self, Denial> {
+    pub fn finished(
+        finished: &Finished,
+        trace_id: TraceId,
+        payloads: &impl Payloads,
+    ) -> Result<Self, Denial> {
         let receipt = &finished.receipt;
         let trace_id = finished.trace_id.unwrap_or(trace_id);
         let Some(at) = receipt.result.as_ref().and_then(|result| result.payload) else {
@@ -55,7 +59,12 @@ impl Answer {
         Self::pending(id, hash, held.held.expires_at, held.trace_id)
     }
 
-    pub fn pending(approval_id: ApprovalId, request_hash: Digest, expires_at: Timestamp, trace_id: TraceId) -> Self {
+    pub fn pending(
+        approval_id: ApprovalId,
+        request_hash: Digest,
+        expires_at: Timestamp,
+        trace_id: TraceId,
+    ) -> Self {
         Self::Pending(Pending {
             decision: "pending_approval".into(),
             approval_id,
@@ -80,7 +89,8 @@ fn executed(
     failure: Option<(&str, Option<&str>)>,
 ) -> Answer {
     if let Some(class) = receipt.failure_class {
-        let message = failure.map_or("the call was interrupted; what happened is not known", |(message, _)| message);
+        let message =
+            failure.map_or("the call was interrupted; what happened is not known", |(message, _)| message);
         let mut problem = Problem::new(code(class), message);
         problem.remediation = failure.and_then(|(_, remediation)| remediation).map(str::to_owned);
         if class == FailureClass::Interrupted {

@@ -148,7 +148,8 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<ProofId, Denial> {
         let text = one_header(presented.dpop, Code::MissingDpopHeader, "DPoP")?;
-        let uris: Vec<String> = self.base_urls.iter().map(|base| format!("{base}{}", presented.path)).collect();
+        let uris: Vec<String> =
+            self.base_urls.iter().map(|base| format!("{base}{}", presented.path)).collect();
         let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
         let claims = lease.claims();
         let expected = dpop::Expected {

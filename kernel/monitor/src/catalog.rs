@@ -30,7 +30,8 @@ impl Action {
             errors.iter().map(ToString::to_string).collect()
         };
         let manifest = Manifest::parse(file, text).map_err(texts)?;
-        let schema = RequestSchema::compile(&manifest.request_schema).map_err(|e| vec![format!("{file}: {e}")])?;
+        let schema =
+            RequestSchema::compile(&manifest.request_schema).map_err(|e| vec![format!("{file}: {e}")])?;
         let template = CompiledTemplate::compile(&manifest).map_err(|e| vec![format!("{file}: {e}")])?;
         Ok(Self { manifest_digest: Digest::of(text.as_bytes()), manifest, schema, template })
     }

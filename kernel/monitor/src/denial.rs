@@ -38,7 +38,8 @@ impl Denial {
 
     /// A fault of the gate: the caller gets a code and a trace id, the log gets `cause`.
     pub fn fault(cause: impl Into<String>) -> Self {
-        let mut denial = Self::new(Code::Internal, "the gate is at fault; its log has the cause under the trace id");
+        let mut denial =
+            Self::new(Code::Internal, "the gate is at fault; its log has the cause under the trace id");
         denial.cause = Some(cause.into());
         denial
     }
@@ -66,8 +67,10 @@ impl From<CommitError> for Denial {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Refused(refusal) => refusal.into(),
-            CommitError::Full => Self::new(Code::Unavailable, "the ledger's disk is full, so no call is taken")
-                .remedy("free space on the disk of the ledger; the gate goes on by itself"),
+            CommitError::Full => {
+                Self::new(Code::Unavailable, "the ledger's disk is full, so no call is taken")
+                    .remedy("free space on the disk of the ledger; the gate goes on by itself")
+            }
             CommitError::Closed(reason) => {
                 Self::new(Code::Unavailable, format!("the ledger takes no entries: {reason}"))
             }
@@ -85,9 +88,13 @@ impl From<Refusal> for Denial {
             }
             Refusal::BudgetExhausted => Self::new(Code::BudgetExhausted, detail),
             Refusal::GrantUsed => Self::new(Code::GrantConsumed, detail),
-            Refusal::ConfigChanged => Self::new(Code::Conflict, detail).remedy("call again: it is judged anew"),
+            Refusal::ConfigChanged => {
+                Self::new(Code::Conflict, detail).remedy("call again: it is judged anew")
+            }
             Refusal::NoApproval => Self::new(Code::NotFound, detail),
-            Refusal::ApprovalNot { .. } | Refusal::ApprovalExpired => Self::new(Code::ApprovalDecided, detail),
+            Refusal::ApprovalNot { .. } | Refusal::ApprovalExpired => {
+                Self::new(Code::ApprovalDecided, detail)
+            }
             Refusal::OtherPlan => Self::new(Code::Conflict, detail)
                 .remedy("look at the approval again and decide on the plan that is shown now"),
             // Joining is an answer, not a refusal; who commits takes it out before.
@@ -114,7 +121,9 @@ impl From<PayloadError> for Denial {
 impl From<ProbeError> for Denial {
     fn from(error: ProbeError) -> Self {
         match error {
-            ProbeError::Root { message, remediation } => Self::new(Code::Unavailable, message).remedy(remediation),
+            ProbeError::Root { message, remediation } => {
+                Self::new(Code::Unavailable, message).remedy(remediation)
+            }
             ProbeError::Target { message } => Self::new(Code::InvalidTarget, message),
         }
     }

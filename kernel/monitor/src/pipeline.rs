@@ -13,7 +13,9 @@ use crate::denial::Denial;
 use crate::ports::{
     Approval, Clock, Commit, CommitError, Durability, Entropy, Log, Payloads, Prior, Probe, Refusal, Sandbox,
 };
-use crate::steps::{Authorized, Commitment, Decided, Held, HoldError, Holding, Judging, Recorded, Request, redeem};
+use crate::steps::{
+    Authorized, Commitment, Decided, Held, HoldError, Holding, Judging, Recorded, Request, redeem,
+};
 
 /// The ports together, and what the gate was told.
 pub trait World: Send + Sync {

@@ -158,7 +158,10 @@ impl From<FsPath> for String {
 pub enum Before {
     Absent,
     /// A regular file with this content.
-    File { digest: Digest, size: u64 },
+    File {
+        digest: Digest,
+        size: u64,
+    },
 }
 
 /// Bytes in a plan: text where they are UTF-8, so that a person can read them.

@@ -294,6 +294,11 @@ pub struct Status {
     pub started_at: Timestamp,
     pub uptime_s: u64,
     pub entries: u64,
+    /// Calls of fdatasync for the log, and for payloads, since the start.
+    pub ledger_syncs: u64,
+    pub payload_syncs: u64,
+    /// Bytes appended to the log since the start.
+    pub ledger_bytes: u64,
     pub last_entry_at: Option<Timestamp>,
     pub policy_digest: Digest,
     pub actions_registered: usize,

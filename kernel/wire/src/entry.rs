@@ -420,7 +420,9 @@ mod tests {
         let opened = Entry::open(line.bytes(), &key().verifying_key()).unwrap();
         assert_eq!(opened.entry, entry("asked"));
         let text = std::str::from_utf8(line.bytes()).unwrap();
-        assert!(text.starts_with(r#"{"gate":"latchgate/01TEST","kind":"gate.stopped","reason":"asked","seq":4,"sig":""#));
+        assert!(text.starts_with(
+            r#"{"gate":"latchgate/01TEST","kind":"gate.stopped","reason":"asked","seq":4,"sig":""#
+        ));
     }
 
     #[test]

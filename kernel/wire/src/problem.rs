@@ -159,7 +159,10 @@ mod tests {
             assert_eq!(of(name), Some(401), "{name}");
         }
         assert_eq!((of("policy_denied"), of("budget_exhausted")), (Some(403), Some(403)));
-        assert_eq!((of("action_not_found"), of("grant_consumed"), of("conflict")), (Some(404), Some(409), Some(409)));
+        assert_eq!(
+            (of("action_not_found"), of("grant_consumed"), of("conflict")),
+            (Some(404), Some(409), Some(409))
+        );
         assert_eq!((of("schema_violation"), of("rate_limited")), (Some(422), Some(429)));
         assert_eq!((of("provider_failed"), of("provider_timeout")), (Some(502), Some(504)));
         assert_eq!((of("unavailable"), of("draining")), (Some(503), Some(503)));

@@ -92,7 +92,9 @@ mod tests {
 
     #[test]
     fn other_spellings_of_the_same_moment_are_refused() {
-        for text in ["2023-11-14T22:13:20Z", "2023-11-14T22:13:20.0070Z", "2023-11-14T23:13:20.007+01:00", "now"] {
+        for text in
+            ["2023-11-14T22:13:20Z", "2023-11-14T22:13:20.0070Z", "2023-11-14T23:13:20.007+01:00", "now"]
+        {
             assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
         }
     }

@@ -128,7 +128,8 @@ impl Config {
             return Ok(config);
         }
         let located = problems.into_iter().map(|(member, problem)| {
-            let line = text.lines().position(|line| line.trim_start().starts_with(member)).map_or(1, |i| i + 1);
+            let line =
+                text.lines().position(|line| line.trim_start().starts_with(member)).map_or(1, |i| i + 1);
             format!("{file}:{line}: {member} {problem}")
         });
         Err(ConfigError(located.collect()))
@@ -147,7 +148,10 @@ impl Config {
         let url = self.public_base_url.as_str();
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '?', '#', '@', ' '])) {
-            problems.push(("public_base_url", format!("is `{url}`, expected scheme and authority only, such as http://localhost:3000")));
+            problems.push((
+                "public_base_url",
+                format!("is `{url}`, expected scheme and authority only, such as http://localhost:3000"),
+            ));
         }
         if self.fs_root.as_ref().is_some_and(|root| !root.is_absolute()) {
             problems.push(("root", "is a relative path, expected an absolute one".into()));
@@ -195,7 +199,8 @@ mod tests {
 
     #[test]
     fn every_value_out_of_bounds_is_told_at_once() {
-        let text = "[auth]\nlease_ttl_s = 3601\n[approvals]\nttl_s = 0\n[gate]\npublic_base_url = \"localhost\"\n";
+        let text =
+            "[auth]\nlease_ttl_s = 3601\n[approvals]\nttl_s = 0\n[gate]\npublic_base_url = \"localhost\"\n";
         let error = Config::parse("c", text).unwrap_err();
         assert_eq!(error.0.len(), 3, "{error}");
         assert!(error.0[0].starts_with("c:2: lease_ttl_s is 3601"), "{error}");

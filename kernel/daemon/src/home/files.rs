@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 pub enum FileError {
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
-    #[error("{path} belongs to uid {found}, not to uid {expected} who runs the gate; run: chown {expected} {path}")]
+    #[error(
+        "{path} belongs to uid {found}, not to uid {expected} who runs the gate; run: chown {expected} {path}"
+    )]
     Owner { path: PathBuf, found: u32, expected: u32 },
     #[error("{path} has mode {found:04o}, which lets others in; run: chmod {expected:04o} {path}")]
     Mode { path: PathBuf, found: u32, expected: u32 },

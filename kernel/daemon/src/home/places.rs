@@ -18,7 +18,9 @@ pub struct Places {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PlaceError {
-    #[error("neither LATCHGATE_HOME nor HOME is set, so there is no place for the gate's files; set LATCHGATE_HOME")]
+    #[error(
+        "neither LATCHGATE_HOME nor HOME is set, so there is no place for the gate's files; set LATCHGATE_HOME"
+    )]
     NoHome,
     #[error("{name} is {value}, which is not an absolute path; set it to one")]
     Relative { name: &'static str, value: String },

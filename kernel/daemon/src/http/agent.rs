@@ -82,8 +82,10 @@ async fn routed(
         }
         ("GET", ["v1", "approvals"]) => {
             let caller = caller(gate, listener, received, Purpose::Read)?;
-            let filter =
-                ApprovalFilter { principal: Some(caller.who().principal.clone()), ..ApprovalFilter::default() };
+            let filter = ApprovalFilter {
+                principal: Some(caller.who().principal.clone()),
+                ..ApprovalFilter::default()
+            };
             let approvals = approvals::list(gate, &filter, Some("pending"));
             Ok(respond::json(200, &ApprovalList { approvals }))
         }
@@ -225,7 +227,8 @@ fn receipt(gate: &Gate, caller: &Caller, id: &str) -> Result<Response<Whole>, De
     if finished.receipt.principal != caller.who().principal {
         return Err(absent());
     }
-    let mut value = serde_json::to_value(&finished.receipt).map_err(|error| Denial::fault(error.to_string()))?;
+    let mut value =
+        serde_json::to_value(&finished.receipt).map_err(|error| Denial::fault(error.to_string()))?;
     if let Some(members) = value.as_object_mut() {
         members.insert("log_index".into(), finished.seq.into());
         members.extend(for_old_clients(gate, &finished.receipt));
@@ -254,7 +257,9 @@ fn for_old_clients(gate: &Gate, receipt: &Receipt) -> serde_json::Map<String, Va
 
 fn open_for_calls(gate: &Gate) -> Result<(), Denial> {
     if gate.is_draining() {
-        return Err(Denial::new(Code::Draining, "the gate is shutting down").remedy("call again after the restart"));
+        return Err(
+            Denial::new(Code::Draining, "the gate is shutting down").remedy("call again after the restart")
+        );
     }
     Ok(())
 }

@@ -52,7 +52,8 @@ impl Received {
 
     /// Calls `f` with what lease and proof are checked against.
     pub fn presented<T>(&self, f: impl FnOnce(Presented<'_>) -> T) -> T {
-        let values = |name: &str| -> Vec<&[u8]> { self.headers.get_all(name).iter().map(|v| v.as_bytes()).collect() };
+        let values =
+            |name: &str| -> Vec<&[u8]> { self.headers.get_all(name).iter().map(|v| v.as_bytes()).collect() };
         f(Presented {
             method: self.method.as_str(),
             path: &self.path,
@@ -72,7 +73,10 @@ impl Received {
         if values.next().is_some() {
             return Err(Denial::new(Code::BadRequest, format!("more than one {name} header")));
         }
-        first.to_str().map(Some).map_err(|_| Denial::new(Code::BadRequest, format!("the {name} header is no text")))
+        first
+            .to_str()
+            .map(Some)
+            .map_err(|_| Denial::new(Code::BadRequest, format!("the {name} header is no text")))
     }
 
     /// `Prefer: wait=N` in seconds (RFC 7240 section 4.3); anything else in the header is ignored, as that RFC demands.

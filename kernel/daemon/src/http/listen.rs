@@ -14,7 +14,9 @@ use crate::home::files::{FileError, private_dir};
 pub enum ListenError {
     #[error(transparent)]
     Dir(#[from] FileError),
-    #[error("another gate listens on {0}; stop it with `latchgate down`, or give this one another LATCHGATE_HOME")]
+    #[error(
+        "another gate listens on {0}; stop it with `latchgate down`, or give this one another LATCHGATE_HOME"
+    )]
     Taken(PathBuf),
     #[error("{0} is in the way and is no socket; move it away")]
     InTheWay(PathBuf),
@@ -44,8 +46,10 @@ pub fn bind(path: &Path) -> Result<Socket, ListenError> {
         private_dir(dir)?;
     }
     let lock_path = path.with_extension("lock");
-    let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(io)?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| ListenError::Taken(path.to_owned()))?;
+    let lock =
+        fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(io)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| ListenError::Taken(path.to_owned()))?;
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(io)?,
         Ok(_) => return Err(ListenError::InTheWay(path.to_owned())),

@@ -80,7 +80,8 @@ impl Log for ScriptedLog {
         let mut entries = self.entries.lock().unwrap();
         let (seq, time) = (entries.len() as u64, Timestamp::from_ms(NOW));
         entries.push(commit.body.clone());
-        let entry = Entry { v: FORMAT, seq, time, gate: "g".into(), trace_id: commit.trace_id, body: commit.body };
+        let entry =
+            Entry { v: FORMAT, seq, time, gate: "g".into(), trace_id: commit.trace_id, body: commit.body };
         let line = Arc::new(entry.sign(&EntryKey::from_bytes(&[1; 32])).unwrap());
         Ok(Committed { seq, time, line })
     }

@@ -49,7 +49,10 @@ fn a_denied_call_leaves_its_entry_with_the_rule_and_runs_nothing() {
     assert_eq!((world.log.kinds(), runs(&world)), (vec!["call.denied"], 0));
     let Body::CallDenied(entry) = world.log.entries.lock().unwrap()[0].clone() else { panic!() };
     assert_eq!(entry.policy.unwrap().rule, "no");
-    assert!(!serde_json::to_string(&denial.problem()).unwrap().contains("\"no\""), "the agent learns no rule");
+    assert!(
+        !serde_json::to_string(&denial.problem()).unwrap().contains("\"no\""),
+        "the agent learns no rule"
+    );
 }
 
 #[test]
@@ -83,6 +86,19 @@ fn a_root_that_cannot_be_used_is_the_operators_to_mend() {
     *world.probe.0.lock().unwrap() = Err(missing);
     let denial = block_on(call(&world, &catalog(ALLOW), request(&world, "fs_read", READ))).unwrap_err();
     assert_eq!((denial.code, denial.remediation.as_deref()), (Code::Unavailable, Some("make it")));
+}
+
+#[test]
+fn whom_policy_denies_learns_nothing_of_what_is_there() {
+    let absent = ProbeError::Target { message: "`a.txt` does not exist".into() };
+    for (policy, code) in
+        [(DENY, Code::PolicyDenied), (ALLOW, Code::InvalidTarget), (ASK, Code::InvalidTarget)]
+    {
+        let world = world();
+        *world.probe.0.lock().unwrap() = Err(absent.clone());
+        let denial = block_on(call(&world, &catalog(policy), request(&world, "fs_read", READ))).unwrap_err();
+        assert_eq!((denial.code, runs(&world)), (code, 0), "{policy}");
+    }
 }
 
 #[test]
@@ -133,11 +149,8 @@ fn what_the_guest_claims_does_not_count_where_the_host_saw_otherwise() {
 #[test]
 fn a_time_out_may_have_happened_and_is_not_retryable() {
     let world = world();
-    let failure = StepFailure {
-        class: FailureClass::ProviderTimeout,
-        message: "no answer".into(),
-        remediation: None,
-    };
+    let failure =
+        StepFailure { class: FailureClass::ProviderTimeout, message: "no answer".into(), remediation: None };
     let seen = Observed {
         step: 0,
         status: EffectStatus::Unknown,
@@ -246,13 +259,16 @@ fn a_stored_plan_that_was_swapped_is_not_executed() {
     let mut stored = serde_json::to_value(CallPayload::read(&world.payloads, at).unwrap()).unwrap();
     stored["plan"]["steps"][0]["content"]["text"] = "evil".into();
     world.payloads.0.lock().unwrap()[usize::try_from(at.offset).unwrap()] = stored.to_string().into_bytes();
-    let denial = block_on(execute_approved(&world, &catalog(ASK), &approval, Boundary::SameUser)).unwrap_err();
+    let denial =
+        block_on(execute_approved(&world, &catalog(ASK), &approval, Boundary::SameUser)).unwrap_err();
     assert_eq!((denial.code, runs(&world)), (Code::Internal, 0));
 }
 
 #[test]
 fn an_undecided_approval_is_not_executed() {
-    for status in [ApprovalStatus::Pending, ApprovalStatus::Denied, ApprovalStatus::Expired, ApprovalStatus::Redeemed] {
+    for status in
+        [ApprovalStatus::Pending, ApprovalStatus::Denied, ApprovalStatus::Expired, ApprovalStatus::Redeemed]
+    {
         let world = world();
         let approval = Approval { status, ..approved(&world) };
         let denial =

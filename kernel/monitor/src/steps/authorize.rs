@@ -38,10 +38,15 @@ pub struct Judging<'a, L, C> {
 
 impl Planned {
     /// # Errors
-    /// 403 `policy_denied`; 422 for an argument that policy cannot represent.
+    /// 403 `policy_denied`; 422 for an argument that policy cannot represent, or a target that does not fit.
     pub fn authorize<L: Log, C: Clock>(self, judging: &Judging<'_, L, C>) -> Result<Decided, Denial> {
         let judgement = self.judge(judging.log, judging.clock.now())?;
         let policy = self.policy_ref(&judgement);
+        if judgement.verdict != Verdict::Deny
+            && let Some(obstacle) = self.obstacle
+        {
+            return Err(obstacle);
+        }
         match judgement.verdict {
             Verdict::Allow => Ok(Decided::Allowed(Authorized { planned: self, policy, approval: None })),
             Verdict::Ask => Ok(Decided::Asked(Asked { planned: self, policy })),

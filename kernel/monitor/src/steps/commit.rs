@@ -136,12 +136,12 @@ impl Authorized {
         let grant_id = GrantId::new(now.as_ms().unsigned_abs(), with.entropy.u128());
         let call = planned.call(payload, policy);
         let deadline = now.plus_ms(i64::try_from(manifest.limits.time_ms).unwrap_or(i64::MAX));
-        let intent =
-            CallIntent { grant_id, call: call.clone(), approval: approval.clone(), cost, deadline };
+        let intent = CallIntent { grant_id, call: call.clone(), approval: approval.clone(), cost, deadline };
         let durability = if call.is_read { Durability::Buffered } else { Durability::Synced };
         let trace_id = planned.subject.trace_id;
         let body = Body::CallIntent(intent);
-        let committed = with.log.commit(Commit { trace_id: Some(trace_id), body, payload: durability }).await?;
+        let committed =
+            with.log.commit(Commit { trace_id: Some(trace_id), body, payload: durability }).await?;
 
         let permit = Permit {
             plan: planned.plan.clone(),

@@ -93,8 +93,11 @@ impl From<CommitError> for HoldError {
 impl Planned {
     /// Puts arguments, plan and salt into the payload store.
     pub(super) fn store(&self, payloads: &impl Payloads) -> Result<PayloadAt, Denial> {
-        let payload =
-            CallPayload { salt: BASE64.encode(self.salt.0), args: self.args.clone(), plan: self.plan.clone() };
+        let payload = CallPayload {
+            salt: BASE64.encode(self.salt.0),
+            args: self.args.clone(),
+            plan: self.plan.clone(),
+        };
         let bytes = jcs::canonical(&payload).map_err(|error| Denial::fault(error.to_string()))?;
         Ok(payloads.put(&bytes)?)
     }

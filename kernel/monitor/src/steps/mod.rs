@@ -1,7 +1,7 @@
 //! The steps of a call, one file each, in their order. Each consumes the state before it.
 
-mod authorize;
 mod attest;
+mod authorize;
 mod canonicalize;
 mod commit;
 mod execute;
@@ -19,9 +19,9 @@ pub use authorize::{Asked, Authorized, Decided, Judging};
 pub use canonicalize::Canonical;
 pub use commit::{Commitment, Permit, Spent};
 pub use execute::{Executed, Invocation, Observed, Ran, StepFailure};
+pub use hold::{CallPayload, HoldError};
 pub use hold::{Held, Holding};
 pub use plan::Planned;
-pub use hold::{CallPayload, HoldError};
 pub use record::{Recorded, ResultPayload};
 pub use redeem::redeem;
 pub use request::Request;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Canonical;
 use crate::denial::Denial;
 use crate::plan::{FsStep, Plan, Step};
-use crate::ports::{CallIdentity, Entropy, Probe};
+use crate::ports::{CallIdentity, Entropy, Probe, ProbeError};
 use crate::template::{Expanded, TemplateError};
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Planned {
     pub(super) salt: Salt,
     pub(super) plan_digest: Digest,
     pub(super) args_digest: Digest,
+    /// Why the target does not fit. Told only to callers whom policy does not deny: others learn nothing of what is there.
+    pub(super) obstacle: Option<Denial>,
 }
 
 /// For whom a call is made: of the request, or of the held entry.
@@ -42,13 +44,16 @@ pub(super) struct Subject {
 }
 
 impl Canonical {
+    /// A target that does not fit is told after policy was asked: what may not be touched may not be felt for either.
+    ///
     /// # Errors
-    /// 422 for arguments that make no operation, or a target that does not fit; 503 for a root that cannot be used.
+    /// 422 for arguments that make no operation; 503 for a root that cannot be used.
     pub async fn plan(self, probe: &impl Probe, entropy: &impl Entropy) -> Result<Planned, Denial> {
         let identity = self.identity();
         let resolved = self.validated.resolved;
         let expanded = resolved.action.template.expand(&self.validated.args)?;
-        let plan = Plan { kind: PlanKind::Exact, steps: vec![step(expanded, probe).await?] };
+        let (step, obstacle) = step(expanded, probe).await?;
+        let plan = Plan { kind: PlanKind::Exact, steps: vec![step] };
         let salt = entropy.salt();
         let caller = &resolved.request.caller;
         let subject = Subject {
@@ -68,16 +73,21 @@ impl Canonical {
             args: self.validated.args,
             plan,
             salt,
+            obstacle,
         })
     }
 }
 
-async fn step(expanded: Expanded, probe: &impl Probe) -> Result<Step, Denial> {
+async fn step(expanded: Expanded, probe: &impl Probe) -> Result<(Step, Option<Denial>), Denial> {
     match expanded {
-        Expanded::Http(step) => Ok(Step::Http(step)),
+        Expanded::Http(step) => Ok((Step::Http(step), None)),
         Expanded::Fs { operation, path, content, bytes_max } => {
-            let before = probe.look(operation, &path).await?;
-            Ok(Step::Fs(FsStep { operation, path, content, before, bytes_max }))
+            let (before, obstacle) = match probe.look(operation, &path).await {
+                Ok(before) => (before, None),
+                Err(error @ ProbeError::Target { .. }) => (None, Some(error.into())),
+                Err(error @ ProbeError::Root { .. }) => return Err(error.into()),
+            };
+            Ok((Step::Fs(FsStep { operation, path, content, before, bytes_max }), obstacle))
         }
     }
 }

@@ -58,17 +58,14 @@ impl Attested {
         if let Some(result) = &mut receipt.result {
             result.payload = at;
         }
-        let payload_durability = if is_read || at.is_none() { Durability::Buffered } else { Durability::Synced };
+        let payload_durability =
+            if is_read || at.is_none() { Durability::Buffered } else { Durability::Synced };
         let body = Body::CallOutcome(receipt.clone());
         let commit = Commit { trace_id: Some(trace_id), body, payload: payload_durability };
         match log.commit(commit).await {
-            Ok(committed) => Ok(Recorded {
-                receipt,
-                seq: committed.seq,
-                trace_id,
-                output: payload.output,
-                failure,
-            }),
+            Ok(committed) => {
+                Ok(Recorded { receipt, seq: committed.seq, trace_id, output: payload.output, failure })
+            }
             Err(error) => {
                 let mut denial = Denial::new(Code::Internal, "the outcome could not be recorded");
                 denial.effect = receipt.effect();

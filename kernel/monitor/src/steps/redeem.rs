@@ -86,5 +86,6 @@ fn planned(
         salt,
         plan_digest,
         args_digest,
+        obstacle: None,
     })
 }

@@ -39,6 +39,7 @@ impl Resolved {
 
 fn parse(body: &[u8], bytes_max: usize) -> Result<Value, Denial> {
     let limits = json::Limits { bytes_max, depth_max: DEPTH_MAX };
-    let value = json::parse(body, limits).map_err(|error| Denial::new(Code::BadRequest, error.to_string()))?;
+    let value =
+        json::parse(body, limits).map_err(|error| Denial::new(Code::BadRequest, error.to_string()))?;
     if value.is_object() { Ok(value) } else { Err(Denial::new(Code::BadRequest, "expected a JSON object")) }
 }

@@ -78,23 +78,21 @@ fn performed(plan: &Plan, effects: &[Effect]) -> bool {
 /// Every answer of a service is one that the manifest takes for success.
 fn answered(effects: &[Effect], rules: &VerifyRules) -> bool {
     effects.iter().filter_map(|effect| effect.http_status).all(|status| {
-        if rules.http_status.is_empty() { (200..300).contains(&status) } else { rules.http_status.contains(&status) }
+        if rules.http_status.is_empty() {
+            (200..300).contains(&status)
+        } else {
+            rules.http_status.contains(&status)
+        }
     })
 }
 
 /// The guest's output as a value, or why there is none.
-fn read_output(
-    output: Result<String, String>,
-    stopped: Option<StepFailure>,
-) -> Result<Value, StepFailure> {
+fn read_output(output: Result<String, String>, stopped: Option<StepFailure>) -> Result<Value, StepFailure> {
     if let Some(stopped) = stopped {
         return Err(stopped);
     }
-    let guest = |message: String| StepFailure {
-        class: FailureClass::GuestFailed,
-        message,
-        remediation: None,
-    };
+    let guest =
+        |message: String| StepFailure { class: FailureClass::GuestFailed, message, remediation: None };
     let text = output.map_err(guest)?;
     let limits = json::Limits { bytes_max: text.len().max(1), ..json::Limits::default() };
     json::parse(text.as_bytes(), limits).map_err(|error| guest(format!("the component's output: {error}")))
