@@ -44,10 +44,6 @@ impl Rows {
         self.table.add_row(cells.into_iter().map(|(text, tone)| cell(text, tone)));
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
-    }
-
     pub fn render(&self) -> String {
         self.table.trim_fmt()
     }

@@ -1,14 +1,17 @@
 //! Whatever bytes arrive, the gate answers or hangs up: nothing panics, and the next caller is served.
 
 use std::io::{Read as _, Write as _};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use latchgate_tests::{Key, Proof, RawAgent};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
+
+/// Longer than the gate thinks about anything here; what it misses is caught by the next request.
+const UNANSWERED: Duration = Duration::from_millis(50);
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "X"];
 
@@ -167,13 +170,13 @@ fn no_noise_panics() {
     still_serves(&scene);
 }
 
-/// Sends and hangs up for writing; reads whatever comes.
+/// Sends, takes the first bytes of an answer and hangs up. To what is no whole request no answer comes.
 fn poke(socket: &Path, bytes: &[u8]) {
     let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(UNANSWERED)).unwrap();
     // The gate may have closed before it was all sent.
     let _closed = stream.write_all(bytes);
-    let _closed = stream.shutdown(Shutdown::Write);
-    let _read = stream.read_to_end(&mut Vec::new());
+    let _read = stream.read(&mut [0; 512]);
 }
 
 #[track_caller]

@@ -5,18 +5,14 @@ use crate::scene::{Scene, counted};
 #[test]
 fn the_second_form_of_a_used_proof_is_a_replay() {
     let scene = Scene::allowing();
-    let used = |jti: &str| {
-        let jti = jti.to_owned();
-        move |proof: latchgate_tests::Proof| proof.claim("jti", jti)
-    };
     let number = scene.number();
-    scene.post(number).proof(used("low first")).send().expect(200);
-    let again = scene.post(number).proof(|proof| used("low first")(proof).high_s());
+    scene.post(number).proof(|proof| proof.claim("jti", "low first")).send().expect(200);
+    let again = scene.post(number).proof(|proof| proof.claim("jti", "low first").high_s());
     scene.refuses("low, then high", counted(401, "replay_detected"), again);
 
     let number = scene.number();
-    scene.post(number).proof(|proof| used("high first")(proof).high_s()).send().expect(200);
-    let again = scene.post(number).proof(used("high first"));
+    scene.post(number).proof(|proof| proof.claim("jti", "high first").high_s()).send().expect(200);
+    let again = scene.post(number).proof(|proof| proof.claim("jti", "high first"));
     scene.refuses("high, then low", counted(401, "replay_detected"), again);
 
     // The twin: a high-S proof of its own, as ordinary libraries make half of the time.

@@ -35,13 +35,12 @@ fn of_64_requests_with_their_own_proofs_all_pass() {
 
 fn at_once(scene: &Scene, requests: &[Vec<u8>]) -> Vec<(u16, String)> {
     let (socket, barrier) = (scene.gate.agent_socket(), Barrier::new(requests.len()));
+    let send = |bytes: &[u8]| {
+        barrier.wait();
+        exchange(&socket, bytes).outcome()
+    };
     thread::scope(|scope| {
-        let send = |bytes| {
-            barrier.wait();
-            exchange(&socket, bytes).outcome()
-        };
-        let send = &send;
-        let running: Vec<_> = requests.iter().map(|bytes| scope.spawn(move || send(bytes))).collect();
+        let running: Vec<_> = requests.iter().map(|bytes| scope.spawn(|| send(bytes))).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }

@@ -14,7 +14,8 @@ use crate::visible;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plan {
-    kind: String,
+    #[serde(rename = "kind")]
+    _kind: String,
     steps: Vec<Step>,
 }
 

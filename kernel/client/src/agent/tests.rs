@@ -1,3 +1,5 @@
+//! The agent client against a gate that is scripted.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,3 +1,5 @@
+//! What the fold admits and what it refuses, both sides of every rule.
+
 use latchgate_monitor::ports::{ApprovalStatus, CallIdentity, Refusal};
 use latchgate_wire::entry::*;
 use latchgate_wire::ids::LeaseId;

@@ -1,1 +1,3 @@
+//! The ledger as a whole: recovery, concurrency, faults.
+
 

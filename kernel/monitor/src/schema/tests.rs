@@ -1,3 +1,5 @@
+//! Schemas: what is taken, what is refused, and how it is said.
+
 use super::*;
 use serde_json::json;
 

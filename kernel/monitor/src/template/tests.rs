@@ -1,3 +1,5 @@
+//! Templates: each trick with a twin that is harmless.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

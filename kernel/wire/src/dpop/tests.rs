@@ -1,3 +1,5 @@
+//! Proofs: each check of RFC 9449 section 4.3 broken once, beside a twin that passes.
+
 use super::*;
 use crate::jws::forge;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Strict JSON: vectors, limits, and what two parsers would read differently.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Compact JWS: forms that are taken and forms that are not.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Leases: each claim missing or wrong once, beside a twin that passes.
+
 use super::*;
 use crate::jws::forge;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What a manifest must say, both sides of every limit.
+
 use serde_json::{Value, json};
 
 use crate::manifest::Manifest;

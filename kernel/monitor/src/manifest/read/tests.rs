@@ -1,3 +1,5 @@
+//! Reading manifests: every problem, with file and line.
+
 use super::*;
 use crate::schema::RequestSchema;
 

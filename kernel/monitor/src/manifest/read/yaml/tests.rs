@@ -1,3 +1,5 @@
+//! The YAML that is taken, and the YAML that is not.
+
 use super::*;
 use serde_json::json;
 
