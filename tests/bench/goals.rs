@@ -1,4 +1,4 @@
-//! What was measured against what was promised.
+//! What was measured against what is promised.
 
 use crate::floor::Floor;
 use crate::measure::micros;
@@ -6,80 +6,60 @@ use crate::{Measured, machine};
 
 struct Goal {
     name: String,
-    /// `None` where this gate cannot be asked.
+    /// `None` where this gate does not say.
     measured: Option<f64>,
-    bound: Bound,
+    bound: (&'static str, f64),
 }
 
-enum Bound {
-    AtMost(f64),
-    Below(f64),
-    AtLeast(f64),
+impl Goal {
+    fn new(name: impl Into<String>, measured: impl Into<Option<f64>>, bound: (&'static str, f64)) -> Self {
+        Self { name: name.into(), measured: measured.into(), bound }
+    }
+
+    fn verdict(&self) -> &'static str {
+        let (sign, bound) = self.bound;
+        let holds = self.measured.map(|measured| match sign {
+            "<=" => measured <= bound,
+            ">=" => measured >= bound,
+            _ => measured < bound,
+        });
+        holds.map_or("not measured", |holds| if holds { "pass" } else { "MISS" })
+    }
 }
 
-impl Bound {
-    fn holds(&self, measured: f64) -> bool {
-        match self {
-            Self::AtMost(bound) => measured <= *bound,
-            Self::Below(bound) => measured < *bound,
-            Self::AtLeast(bound) => measured >= *bound,
+pub fn print(floor: &Floor, measured: &Measured) -> anyhow::Result<()> {
+    println!("\n{:<58} {:>10} {:>10}", "goals", "", "measured");
+    for goal in goals(floor, measured, machine::cores()? as f64) {
+        let (sign, bound) = goal.bound;
+        let (bound, value) = (format!("{sign} {bound}"), shown(goal.measured));
+        println!("{:<58} {bound:>10} {value:>10}  {}", goal.name, goal.verdict());
+    }
+    Ok(())
+}
+
+/// A number, or that there is none.
+pub fn shown(value: Option<f64>) -> String {
+    value.map_or("n/a".into(), |value| format!("{value:.2}"))
+}
+
+fn goals(floor: &Floor, measured: &Measured, cores: f64) -> Vec<Goal> {
+    let answer = micros(measured.serial.answer.quantile(0.5)) / micros(floor.time());
+    let mut goals = vec![Goal::new("serial answer, p50: floors", answer, ("<=", 2.0))];
+    for level in &measured.levels {
+        let at = format!("at {} connections", level.connections);
+        if matches!(level.connections, 1 | 32) {
+            let cpu = micros(level.gate_cpu) / micros(floor.cpu());
+            goals.push(Goal::new(format!("the gate's CPU {at}: CPU floors"), cpu, ("<=", 1.5)));
+        }
+        if level.connections >= 8 {
+            let most = cores / (level.gate_cpu + level.client_cpu).as_secs_f64();
+            let name = format!("calls/s {at}: of cores / CPU per call");
+            goals.push(Goal::new(name, level.calls_per_s / most, (">=", 0.7)));
+        }
+        if level.connections == 32 {
+            goals.push(Goal::new(format!("syncs per call {at}"), level.syncs, ("<", 0.3)));
         }
     }
-
-    fn text(&self) -> String {
-        match self {
-            Self::AtMost(bound) => format!("<= {bound:.1}"),
-            Self::Below(bound) => format!("< {bound:.1}"),
-            Self::AtLeast(bound) => format!(">= {bound:.1}"),
-        }
-    }
-}
-
-pub fn print(floor: &Floor, measured: &Measured) {
-    println!("\n{:<58} {:>10} {:>10}  {}", "goal", "", "measured", "");
-    for goal in goals(floor, measured) {
-        let verdict = match goal.measured {
-            Some(value) if goal.bound.holds(value) => "pass",
-            Some(_) => "MISS",
-            None => "not measured",
-        };
-        let value = goal.measured.map_or("n/a".into(), |value| format!("{value:.2}"));
-        println!("{:<58} {:>10} {value:>10}  {verdict}", goal.name, goal.bound.text());
-    }
-}
-
-fn goals(floor: &Floor, measured: &Measured) -> Vec<Goal> {
-    let answer = micros(measured.serial.answer.quantile(0.5));
-    let mut goals = vec![Goal {
-        name: "serial p50 of the answer, floors".into(),
-        measured: Some(answer / micros(floor.time())),
-        bound: Bound::AtMost(2.0),
-    }];
-    for level in measured.levels.iter().filter(|level| [1, 32].contains(&level.connections)) {
-        goals.push(Goal {
-            name: format!("gate CPU at {} connections, floors", level.connections),
-            measured: Some(micros(level.gate_cpu) / micros(floor.cpu())),
-            bound: Bound::AtMost(1.5),
-        });
-    }
-    let cores = machine::cores().unwrap_or(1) as f64;
-    for level in measured.levels.iter().filter(|level| level.connections >= 8) {
-        let most = cores / (level.gate_cpu + level.client_cpu).as_secs_f64();
-        goals.push(Goal {
-            name: format!("calls/s at {} connections, of cores / CPU per call", level.connections),
-            measured: Some(level.calls_per_s / most),
-            bound: Bound::AtLeast(0.7),
-        });
-    }
-    goals.extend(measured.levels.iter().filter(|level| level.connections == 32).map(|level| Goal {
-        name: "syncs per call at 32 connections".into(),
-        measured: level.syncs,
-        bound: Bound::Below(0.3),
-    }));
-    goals.push(Goal {
-        name: "log bytes per executed call".into(),
-        measured: Some(measured.log_bytes),
-        bound: Bound::AtMost(3_000.0),
-    });
+    goals.push(Goal::new("bytes of log per executed call", measured.log_bytes, ("<=", 3_000.0)));
     goals
 }

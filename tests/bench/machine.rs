@@ -4,14 +4,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// CPU, cores, kernel, the file system that holds `dir`, and how this program was compiled.
+/// CPU, cores, what else they are doing, kernel, the file system that holds `dir`, and how this program was compiled.
 pub fn describe(dir: &Path) -> Result<String> {
     let kernel = rustix::system::uname();
     let profile = if cfg!(debug_assertions) { "dev profile: no measure of speed" } else { "release profile" };
     Ok(format!(
-        "{}, {} cores, Linux {}, {}, {profile}",
+        "{}, {} cores, load {}, Linux {}, {}, {profile}",
         cpu_model()?,
         cores()?,
+        load()?,
         kernel.release().to_string_lossy(),
         file_system(dir)?
     ))
@@ -19,6 +20,12 @@ pub fn describe(dir: &Path) -> Result<String> {
 
 pub fn cores() -> Result<usize> {
     Ok(std::thread::available_parallelism().context("number of cores")?.get())
+}
+
+/// Of the last minute: whatever it is above 0 was taken from what is measured here.
+fn load() -> Result<String> {
+    let text = std::fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
+    Ok(text.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// Not every architecture names its model.

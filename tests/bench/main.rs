@@ -82,8 +82,7 @@ fn run(args: &Args) -> Result<()> {
     let measured = runtime.block_on(measure_gate(&gate, &counts));
     let measured = measured.with_context(|| format!("the gate said:\n{}", gate.said()))?;
     measured.print();
-    goals::print(&floor, &measured);
-    Ok(())
+    goals::print(&floor, &measured)
 }
 
 /// What was seen of the gate.
@@ -139,7 +138,7 @@ impl Measured {
                 micros(level.latency.quantile(0.99)),
                 micros(level.gate_cpu),
                 micros(level.client_cpu),
-                level.syncs.map_or("n/a".into(), |syncs| format!("{syncs:.2}")),
+                goals::shown(level.syncs),
             );
         }
         println!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use latchgate_tests::{Gate, of_kind, segments_in};
+use latchgate_tests::{Gate, eventually, of_kind, segments_in};
 use serde_json::{Value, json};
 
 fn gate() -> Gate {
@@ -40,7 +40,7 @@ fn the_answer_is_the_recorded_outcome() {
     let intent = &entries[usize::try_from(outcome["intent_seq"].as_u64().unwrap()).unwrap()];
     assert_eq!(intent["kind"], "call.intent");
     assert_eq!(intent["grant_id"], outcome["grant_id"]);
-    assert_eq!(outcome["effects"][0]["kind"], "fs_read");
+    assert_eq!(outcome["effects"][0]["kind"], "fs.read");
     assert_eq!(outcome["effects"][0]["status"], "done");
 }
 
@@ -49,11 +49,15 @@ fn audit_lists_what_was_called() {
     let gate = gate();
     let answer = read_hello(&gate);
     let receipt_id = answer["receipt_id"].as_str().unwrap();
-    let listed = gate.cli(&["audit"]).exited(0).stdout;
-    assert!(listed.contains("fs_read"), "{listed}");
-    let found = gate.cli(&["audit", "--json", "--id", receipt_id]).exited(0).json_lines();
+    // Queries are answered from an index, which is written behind.
+    let found = eventually("the receipt in the index", || {
+        let found = gate.cli(&["audit", "--json", "--id", receipt_id]).exited(0).json_lines();
+        (!found.is_empty()).then_some(found)
+    });
     let kinds: Vec<&Value> = found.iter().map(|entry| &entry["kind"]).collect();
     assert_eq!(kinds, ["call.outcome"], "{found:#?}");
+    let listed = gate.cli(&["audit"]).exited(0).stdout;
+    assert!(listed.contains("fs_read"), "{listed}");
 }
 
 #[test]
@@ -62,7 +66,9 @@ fn a_new_home_is_private_and_verifies() {
     read_hello(&gate);
     gate.assert_sound();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for dir in ["", "manifests", "policies", "operators", "state", "state/keys", "state/ledger", "run", "run/admin"] {
+    for dir in
+        ["", "manifests", "policies", "operators", "state", "state/keys", "state/ledger", "run", "run/admin"]
+    {
         assert_eq!(mode(&gate.home().join(dir)), 0o700, "{dir}");
     }
     for socket in [gate.agent_socket(), gate.admin_socket()] {
@@ -95,7 +101,9 @@ fn a_flipped_byte_is_found_and_its_entry_named() {
     let sound = fs::read(segment).unwrap();
     let start = line_start(&sound, seq);
     // In the name of a member, in its value, in the signature.
-    for (what, needle) in [("a digest", "sha256:"), ("the action", "fs_read"), ("the signature", "\"sig\":\"")] {
+    for (what, needle) in
+        [("a digest", "sha256:"), ("the action", "fs_read"), ("the signature", "\"sig\":\"")]
+    {
         let line = &sound[start..];
         let at = line.windows(needle.len()).position(|window| window == needle.as_bytes()).unwrap();
         let mut altered = sound.clone();

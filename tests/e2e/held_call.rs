@@ -37,7 +37,7 @@ fn a_write_is_held_and_nothing_happens_until_it_is_approved() {
         assert!(shown.contains(part), "`{part}` in {shown}");
     }
 
-    gate.cli(&["approvals", "approve", &id]).exited(0);
+    gate.cli(&["approvals", "approve", &id, "--yes"]).exited(0);
     assert_eq!(fs::read_to_string(gate.root().join("note.txt")).unwrap(), "buy milk\n");
     let polled = poll(&agent, &id, 0);
     assert_eq!(polled["status"], "approved");

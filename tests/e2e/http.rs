@@ -110,7 +110,10 @@ fn a_refusal_by_the_service_is_a_result() {
     let (status, answer) =
         gate.raw_agent().execute("http_fetch", &json!({ "url": upstream.url("/gone") }), |call| call);
     assert_eq!(status, 200, "{answer:#}");
-    assert_eq!((&answer["output"]["status"], &answer["output"]["text"]), (&json!(404), &json!("no such page")));
+    assert_eq!(
+        (&answer["output"]["status"], &answer["output"]["text"]),
+        (&json!(404), &json!("no such page"))
+    );
     assert_eq!(answer["verification"]["is_fully_successful"], false);
     assert_eq!(gate.entries_of("call.outcome")[0]["result"]["kind"], "provider_failure");
 }

@@ -81,10 +81,7 @@ fn a_held_call_outlives_the_gate_and_is_executed_when_approved() {
     assert!(gate.root().join("note.txt").exists(), "{decided:#}");
     let path = format!("/v1/approvals/{id}/poll");
     let polled = agent.get(&path).proof(|proof| proof.aged(2)).send().expect(200);
-    assert_eq!(
-        (&polled["status"], &polled["receipt_id"]),
-        (&json!("approved"), &decided["receipt_id"])
-    );
+    assert_eq!((&polled["status"], &polled["receipt_id"]), (&json!("approved"), &decided["receipt_id"]));
     gate.assert_sound();
 }
 

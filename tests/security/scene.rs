@@ -82,7 +82,16 @@ impl Scene {
     }
 
     pub fn with(builder: GateBuilder, upstream: Upstream) -> Self {
-        let gate = builder.start();
+        Self::at(builder.start(), upstream)
+    }
+
+    /// On a home that the test laid out.
+    pub fn on(mut gate: Gate) -> Self {
+        gate.start().unwrap_or_else(|refused| panic!("the gate does not start: {refused:#?}"));
+        Self::at(gate, Upstream::start())
+    }
+
+    fn at(gate: Gate, upstream: Upstream) -> Self {
         let agent = gate.raw_agent();
         Self { gate, upstream, agent, counted: RefCell::default(), numbers: Cell::new(0) }
     }

@@ -120,23 +120,29 @@ impl From<Problem> for Failure {
         if let Some(reason) = problem.deny_reason.as_ref().filter(|reason| **reason != problem.detail) {
             what = format!("{what} ({reason})");
         }
-        let remedy = problem.remediation.clone().or_else(|| default_remedy(&problem));
+        if let Some(pointer) = &problem.pointer {
+            what = format!("{what} (at {pointer})");
+        }
+        let remedy =
+            own_remedy(&problem).or_else(|| problem.remediation.clone()).or_else(|| record(&problem));
         let exit = Exit::from_code(error.exit_code());
         Self { exit, what, remedy, problem: Some(Box::new(problem)) }
     }
 }
 
-/// The next step where the gate names none.
-fn default_remedy(problem: &Problem) -> Option<String> {
-    let trace = problem.trace_id.map(|id| format!("`latchgate audit --id {id}` shows what was recorded"));
-    match problem.code() {
-        Some(Code::SchemaViolation) => {
-            Some("`latchgate actions show ACTION` prints the arguments it takes".into())
-        }
-        Some(Code::ActionNotFound) => Some("`latchgate actions list` prints what there is".into()),
-        Some(Code::ApprovalDecided) => Some("`latchgate approvals list --all` shows how it ended".into()),
-        _ => trace,
+/// Where a command of ours helps better than the route that the gate names.
+fn own_remedy(problem: &Problem) -> Option<String> {
+    match problem.code()? {
+        Code::SchemaViolation => Some("`latchgate actions show ACTION` prints the arguments it takes".into()),
+        Code::ActionNotFound => Some("`latchgate actions list` prints what there is".into()),
+        Code::ApprovalDecided => Some("`latchgate approvals list --all` shows how it ended".into()),
+        _ => None,
     }
+}
+
+/// The next step where nobody names one.
+fn record(problem: &Problem) -> Option<String> {
+    problem.trace_id.map(|id| format!("`latchgate audit --id {id}` shows what was recorded"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The binary `latchgate`: reads the command line, runs one command, ends with its exit code.
 //!
 //! Read in this order: what can be typed (`commands`, one file each), how it ends (`exit`), whom it talks to
-//! (`connect`), and how it is shown (`console`, `table`, `render`, `visible`, `when`, `wait`).
+//! (`connect`, `process`), and how it is shown (`console`, `table`, `render`, `visible`, `when`, `wait`).
 
 mod commands;
 
 mod connect;
 mod exit;
+mod process;
 
 mod console;
 mod render;

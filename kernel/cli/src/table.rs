@@ -45,8 +45,29 @@ impl Rows {
     }
 
     pub fn render(&self) -> String {
-        self.table.trim_fmt()
+        let lines: Vec<String> = self.table.lines().map(|line| trimmed(&line)).collect();
+        lines.join("\n")
     }
+}
+
+/// Without the spaces at the end, those inside of styles too: without colour they would be left over.
+fn trimmed(line: &str) -> String {
+    let mut text = line;
+    let mut styles = Vec::new();
+    loop {
+        text = text.trim_end_matches(' ');
+        let Some(escape) = text.rfind('\u{1B}').filter(|at| is_style(&text[*at..])) else { break };
+        styles.push(&text[escape..]);
+        text = &text[..escape];
+    }
+    styles.reverse();
+    format!("{text}{}", styles.concat())
+}
+
+/// One SGR sequence and nothing behind it (ECMA-48 section 8.3.117).
+fn is_style(text: &str) -> bool {
+    let parameters = text.strip_prefix("\u{1B}[").and_then(|rest| rest.strip_suffix('m'));
+    parameters.is_some_and(|parameters| parameters.bytes().all(|b| b.is_ascii_digit() || b == b';'))
 }
 
 fn cell(text: &str, tone: Tone) -> Cell {
@@ -69,7 +90,6 @@ mod tests {
         let mut rows = Rows::new(&["A", "LONGER"], None);
         rows.add([("one", Tone::Plain), ("x\u{202E}y", Tone::Good)]);
         let text = anstream::adapter::strip_str(&rows.render()).to_string();
-        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        assert_eq!(lines, ["A    LONGER", "one  x\\u{202E}y"]);
+        assert_eq!(text, "A    LONGER\none  x\\u{202E}y");
     }
 }

@@ -29,3 +29,24 @@ pub fn manifests() -> Vec<Source> {
 pub fn module(name: &str) -> Option<&'static [u8]> {
     MODULES.iter().find(|(module, _)| *module == name).map(|(_, bytes)| *bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use latchgate_monitor::catalog::Catalog;
+    use latchgate_wire::digest::Digest;
+
+    use super::*;
+
+    #[test]
+    fn what_ships_loads_together_and_every_pin_holds() {
+        let policy = Source { name: "standard.cedar".into(), text: STANDARD_POLICY.into() };
+        let catalog = Catalog::load(&manifests(), &[policy]).map_err(|problems| problems.join("\n")).unwrap();
+        assert_eq!(catalog.actions.len(), MANIFESTS.len());
+        for (id, action) in &catalog.actions {
+            let manifest = &action.manifest;
+            let name = manifest.module.strip_prefix("builtin:").unwrap();
+            assert_eq!(Digest::of(module(name).unwrap()), manifest.module_digest, "{id}");
+            assert!(catalog.policy.may_permit(id), "{id} could never be called");
+        }
+    }
+}

@@ -104,7 +104,8 @@ impl Call {
         pick: impl FnOnce(&'a Step) -> Option<&'a S>,
     ) -> Result<&'a S, String> {
         let refuse = |why: String| {
-            tracing::warn!(action_id = job.action_id, trace_id = %job.trace_id, "the component was refused: {why}");
+            // At debug: a guest may try as often as it has host calls.
+            tracing::debug!(action_id = job.action_id, trace_id = %job.trace_id, "the component was refused: {why}");
             Err(why)
         };
         match job.plan.kind {

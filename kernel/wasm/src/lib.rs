@@ -2,7 +2,7 @@
 //!
 //! A guest has fuel, time, memory and host calls, all bounded, and the interfaces that its manifest declares; nothing else is
 //! linked. It chooses which planned step to perform and when, never what the step does. What happened is what the host saw
-//! ([`journal`]), whatever the guest says.
+//! (the journal), whatever the guest says.
 //!
 //! ```text
 //! Permit -> Host::run -> new Store, pooled instance -> guest `run` -> http | fs | log -> Observed

@@ -1,1 +1,16 @@
 //! Chapter "Authority": what an agent may not do, grant itself, widen or outlive.
+
+mod agent_on_admin_socket;
+mod approval_after_denial_expiry_revocation;
+mod approval_executes_once;
+mod approved_plan_is_what_runs;
+mod budgets;
+mod critical_denied_under_same_user;
+mod empty_policy_denies;
+mod idempotency_key_of_another_request;
+mod operator_key_gets_no_lease;
+mod other_principals_receipts;
+mod renewal_cannot_widen;
+mod revocation_stops_next_call_and_commit;
+mod self_approval;
+mod unknown_action_unknown_argument_deny;

@@ -1,5 +1,6 @@
 //! `down`: asks the gate to end, and waits until it has.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::{AsOperator, Global};
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
+use crate::process::Process;
 use crate::wait;
 
 const EXAMPLES: &str = "\
@@ -31,10 +33,12 @@ impl Down {
     pub async fn run(self, global: &Global, console: &Console) -> Result<Exit, Failure> {
         let endpoint = connect::endpoint(global.socket())?;
         let operator = connect::operator(global.socket(), &self.operator.name)?;
+        let socket = endpoint.admin_socket().to_owned();
+        let process = Process::behind(&socket);
         operator.shutdown().await?;
-        let socket = endpoint.agent_socket().to_owned();
-        let is_gone = wait::show(console, "waiting for running calls", gone(&socket, self.timeout)).await;
-        if !is_gone {
+        let is_stopped =
+            wait::show(console, "waiting for running calls", stopped(process, &socket, self.timeout)).await;
+        if !is_stopped {
             let what =
                 format!("the gate at {} still drains after {} s", socket.display(), self.timeout.as_secs());
             return Err(Failure::new(Exit::Failed, what).remedy("wait, or look at `latchgate status`"));
@@ -48,8 +52,16 @@ impl Down {
     }
 }
 
-/// The gate removes its socket when it is done.
-async fn gone(socket: &std::path::Path, timeout: Duration) -> bool {
+/// The sockets go first and the ledger is closed last, so it is the process whose end counts.
+async fn stopped(process: Option<Process>, socket: &Path, timeout: Duration) -> bool {
+    match process {
+        Some(process) => process.ended(timeout).await,
+        None => gone(socket, timeout).await,
+    }
+}
+
+/// The next best sign, where the process cannot be seen.
+async fn gone(socket: &Path, timeout: Duration) -> bool {
     let until = Instant::now() + timeout;
     while socket.symlink_metadata().is_ok() {
         if Instant::now() >= until {

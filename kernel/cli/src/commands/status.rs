@@ -112,7 +112,7 @@ mod tests {
             "started_at": "2026-11-20T09:00:00.000Z", "uptime_s": 300, "entries": 12,
             "last_entry_at": "2026-11-20T09:29:00.000Z", "policy_digest": format!("sha256:{}", "a".repeat(64)),
             "actions_registered": 5, "approvals_pending": 1, "calls_running": 0, "unknown_outcomes": 0,
-            "panics_caught": 0, "ledger_syncs": 3, "public_base_url": "http://localhost:3000", "home": "/h",
+            "panics_caught": 0, "ledger_syncs": 3, "payload_syncs": 1, "ledger_bytes": 9, "public_base_url": "http://localhost:3000", "home": "/h",
             "agent_socket": "/h/run/gate.sock", "operator": "local",
         }))
         .unwrap();

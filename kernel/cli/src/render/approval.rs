@@ -36,15 +36,20 @@ pub fn sheet(detail: &ApprovalDetail, now: Timestamp, width: Option<usize>) -> S
 /// What to type, for a call that waits.
 pub fn next_step(info: &ApprovalInfo) -> String {
     let id = info.approval_id;
-    match (info.status.as_str(), info.receipt_id) {
-        ("pending", _) => {
+    match info.status.as_str() {
+        "pending" => {
             format!(
                 "next: latchgate approvals approve {id}\n  or: latchgate approvals deny {id} --reason TEXT"
             )
         }
-        (_, Some(receipt)) => format!("next: latchgate audit --id {receipt}"),
-        (_, None) => format!("next: latchgate audit --id {id}"),
+        _ => format!("next: {}", record(info)),
     }
+}
+
+/// The command that shows what became of it.
+pub fn record(info: &ApprovalInfo) -> String {
+    let id = info.receipt_id.map_or_else(|| info.approval_id.to_string(), |receipt| receipt.to_string());
+    format!("latchgate audit --id {id}")
 }
 
 /// One line per held call.

@@ -1,3 +1,8 @@
-//! The ledger as a whole: recovery, concurrency, faults.
+//! The ledger as a whole, on real files.
 
-
+mod crash;
+mod lifecycle;
+mod query;
+mod recovery;
+mod verify;
+mod writer;

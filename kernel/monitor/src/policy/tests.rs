@@ -504,22 +504,3 @@ proptest! {
         }
     }
 }
-
-/// Prints, and asserts nothing about time: `cargo test -p latchgate-monitor how_long -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn how_long_a_judgement_takes() {
-    const ROUNDS: u32 = 2000;
-    let sixty: String = (0..60).map(|id| rule(id, id % 2, 1 + id % 3 * 2)).collect();
-    let manifest = http_action("http_fetch", "read", "medium", "GET");
-    let args = json!({"url": "https://example.com/y?a=b", "labels": ["a", "b"], "amount": 1.5});
-    let plan = plan(&manifest, &args);
-    for (name, text) in [("standard", standard::POLICY), ("sixty", &sixty)] {
-        let policy = load(text).unwrap();
-        let start = std::time::Instant::now();
-        for _ in 0..ROUNDS {
-            let _ = policy.judge(&question(&manifest, &args, &plan)).unwrap();
-        }
-        println!("{name}: {} rules, {:?} a judgement", policy.rules.len(), start.elapsed() / ROUNDS);
-    }
-}

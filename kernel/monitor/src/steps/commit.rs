@@ -18,12 +18,12 @@ use crate::ports::{Clock, Commit, Durability, Entropy, Log, Payloads};
 
 /// The right to perform one plan once. Consumed by [`crate::ports::Sandbox::run`]; made only by a durable intent.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// // A permit cannot be made up: its fields are private and it has no constructor.
 /// let permit = latchgate_monitor::steps::Permit { plan: todo!(), salt: todo!() };
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// // Nor used twice: running takes it by value, and it is not `Clone`.
 /// async fn twice(permit: latchgate_monitor::steps::Permit, sandbox: &impl latchgate_monitor::ports::Sandbox,
 ///     invocation: latchgate_monitor::steps::Invocation) {

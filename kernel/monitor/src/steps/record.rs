@@ -16,7 +16,7 @@ use crate::ports::{Commit, Durability, Log, Payloads};
 
 /// A recorded call: what an answer is made of.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// // An answer cannot be made without a record: there is no other way to a `Recorded` than through the log.
 /// let recorded = latchgate_monitor::steps::Recorded { seq: 1, output: serde_json::Value::Null };
 /// ```

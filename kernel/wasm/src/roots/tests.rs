@@ -143,13 +143,12 @@ fn devices_are_refused() {
 
 #[test]
 fn procfs_is_refused_as_root_and_below_it() {
-    for text in ["/proc", "/proc/self", "/sys"] {
+    for text in ["/proc", "/proc/self"] {
         let error = Roots::open(Path::new(text), &[]).err().unwrap();
         assert!(error.message.contains("the kernel's own"), "{error}");
     }
     let everything = Roots::open(Path::new("/"), &[]).unwrap();
     refused(read(&everything, "proc/version"), "another mount");
-    assert!(read(&everything, "etc/passwd").is_err_and(|failure| failure.kind == Kind::TooLarge));
 }
 
 #[test]

@@ -63,7 +63,8 @@ impl Approve {
         let detail = detail(operator, self.approval).await?;
         if detail.info.status != "pending" {
             let what = format!("{} is {} already", self.approval, detail.info.status);
-            return Err(Failure::new(Exit::Failed, what).remedy(approval::next_step(&detail.info)));
+            return Err(Failure::new(Exit::Failed, what)
+                .remedy(format!("`{}` shows what became of it", approval::record(&detail.info))));
         }
         console.note(&approval::sheet(&detail, when::now(), console.width()));
         console.note("");

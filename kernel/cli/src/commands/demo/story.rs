@@ -8,6 +8,7 @@ use latchgate_client::{
 };
 use latchgate_wire::api::{ApproveRequest, AuditQuery, Executed};
 use latchgate_wire::es256::SigningKey;
+use latchgate_wire::ids::ReceiptId;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::{ApprovalScope, EffectStatus, VerificationStatus};
 use owo_colors::OwoColorize as _;
@@ -38,7 +39,16 @@ pub struct Scene {
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<String>,
     effect: String,
-    record: String,
+    record: Record,
+}
+
+/// Where it is written down.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Record {
+    Receipt(ReceiptId),
+    /// `seq` of the entry, for what was not executed.
+    Entry(u64),
 }
 
 /// The gate, as the demo talks to it.
@@ -67,7 +77,8 @@ pub async fn tell(console: &Console, endpoint: &Endpoint, home: &DemoHome) -> Re
             _ => stage.approved().await?,
         };
         if !console.is_json() {
-            console.result(&format!("{}\n ", scene.render(number)))?;
+            console.result(&scene.render(number))?;
+            console.result("")?;
         }
         scenes.push(scene);
     }
@@ -92,7 +103,7 @@ impl Stage<'_> {
             policy: format!("rule {} says allow", member(&intent, "/call/policy/rule")),
             decision: None,
             effect: self.effects(&executed).await?,
-            record: executed.receipt_id.to_string(),
+            record: Record::Receipt(executed.receipt_id),
         })
     }
 
@@ -114,7 +125,7 @@ impl Stage<'_> {
             policy: format!("rule {} says deny: {told}", member(&entry, "/policy/rule")),
             decision: None,
             effect: "none".into(),
-            record: format!("entry {} (call.denied)", entry.get("seq").unwrap_or(&Value::Null)),
+            record: Record::Entry(entry.get("seq").and_then(Value::as_u64).unwrap_or_default()),
         })
     }
 
@@ -158,7 +169,7 @@ impl Stage<'_> {
             policy: format!("rule {} says ask", shown.rule),
             decision: Some(format!("approved by {} for the plan that was shown, once", self.operator.name())),
             effect: self.effects(&executed).await?,
-            record: receipt.to_string(),
+            record: Record::Receipt(receipt),
         })
     }
 
@@ -216,7 +227,13 @@ impl Scene {
         if let Some(decision) = &self.decision {
             facts.add("decision", visible::styled(decision));
         }
-        facts.add("effect", visible::styled(&self.effect)).add("receipt", visible::styled(&self.record));
+        facts.add("effect", visible::styled(&self.effect));
+        match &self.record {
+            Record::Receipt(receipt) => facts.add("receipt", receipt.to_string()),
+            Record::Entry(seq) => {
+                facts.add("record", format!("entry {seq} of the ledger; no receipt, nothing was done"))
+            }
+        };
         facts.render()
     }
 }
@@ -260,7 +277,7 @@ mod tests {
             policy: "rule ask-to-write says ask".into(),
             decision: Some("approved by local".into()),
             effect: "fs.write, 3 bytes".into(),
-            record: "rcpt_1".into(),
+            record: Record::Entry(7),
         };
         let expected = "\
 3. a write waits for a person
@@ -268,7 +285,7 @@ request   fs_write {}
 policy    rule ask-to-write says ask
 decision  approved by local
 effect    fs.write, 3 bytes
-receipt   rcpt_1";
+record    entry 7 of the ledger; no receipt, nothing was done";
         assert_eq!(stripped(&scene.render(3)), expected);
     }
 }

@@ -1,0 +1,170 @@
+//! Queries, with the index, without it, and while it is behind.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use latchgate_wire::api::AuditQuery;
+use latchgate_wire::entry::*;
+use latchgate_wire::ids::LeaseId;
+use latchgate_wire::principal::Principal;
+use latchgate_wire::receipt::Who;
+
+use crate::Ledger;
+use crate::index::Index;
+use crate::indexer;
+use crate::query::Queries;
+use crate::testing::*;
+
+/// Two principals, three kinds of calls, 60 s between calls.
+fn filled(home: &Home, calls: u64) -> Ledger {
+    let ledger = home.ready(max_calls(10_000));
+    let other = Who {
+        principal: Principal::Jail("box".into()),
+        session_id: session(2),
+        lease_jti: LeaseId::new(T0 as u64, 2),
+        agent: None,
+    };
+    say(&ledger, lease(other.clone(), max_calls(10_000))).unwrap();
+    for n in 0..calls {
+        home.clock.advance(10);
+        let mut call = read_call(n);
+        if n % 3 == 0 {
+            call.who = other.clone();
+        }
+        let intent = intent(grant(n), call);
+        let seq = say(&ledger, Body::CallIntent(intent.clone())).unwrap().seq;
+        if n % 2 == 0 {
+            say(&ledger, Body::CallOutcome(outcome(seq, &intent))).unwrap();
+        }
+    }
+    ledger
+}
+
+fn queries_to_compare(ledger: &Ledger) -> Vec<AuditQuery> {
+    let receipt =
+        ledger.query(&AuditQuery { kind: Some("call.outcome".into()), ..Default::default() }).unwrap();
+    let receipt_id = receipt.entries[3]["receipt_id"].as_str().unwrap().to_owned();
+    let all = AuditQuery { limit: Some(1000), ..Default::default() };
+    vec![
+        all.clone(),
+        AuditQuery { kind: Some("call.outcome".into()), ..all.clone() },
+        AuditQuery { kind: Some("no.such".into()), ..all.clone() },
+        AuditQuery { principal: Some("jail:box".into()), ..all.clone() },
+        AuditQuery { principal: Some("jail:box".into()), kind: Some("call.intent".into()), ..all.clone() },
+        AuditQuery { action: Some(ACTION.into()), before: Some(50), ..all.clone() },
+        AuditQuery { action: Some("notes".into()), ..all.clone() },
+        AuditQuery { id: Some(receipt_id), ..all.clone() },
+        AuditQuery { id: Some(session(2).to_string()), ..all.clone() },
+        AuditQuery { id: Some(grant(7).to_string()), ..all.clone() },
+        AuditQuery { since: Some(at(100)), until: Some(at(200)), ..all.clone() },
+        AuditQuery { since: Some(at(100)), kind: Some("call.intent".into()), limit: Some(3), ..all },
+    ]
+}
+
+fn answers(queries: &Queries, asked: &[AuditQuery]) -> Vec<(Vec<serde_json::Value>, Option<u64>)> {
+    let answer = |query| {
+        let page = queries.page(query).unwrap();
+        (page.entries, page.next_before)
+    };
+    asked.iter().map(answer).collect()
+}
+
+fn without_index(ledger: &Ledger) -> Queries {
+    Queries { view: Arc::clone(&ledger.view), index: None, indexed: Arc::new(AtomicU64::new(0)) }
+}
+
+#[test]
+fn the_rebuilt_index_answers_as_the_log_does() {
+    let home = Home::new();
+    let ledger = filled(&home, 700);
+    let asked = queries_to_compare(&ledger);
+    let expected = answers(&without_index(&ledger), &asked);
+    assert!(expected.iter().filter(|(entries, _)| !entries.is_empty()).count() >= 10);
+    for run in 0..2 {
+        let dir = home.dir.path().join(format!("rebuilt-{run}"));
+        let index = Index::open(&dir, ORIGIN).unwrap();
+        let indexed = indexer::build(Arc::clone(&ledger.view), index.clone(), ORIGIN.into()).unwrap();
+        assert_eq!(indexed.load(std::sync::atomic::Ordering::SeqCst), ledger.stats().entries);
+        let rebuilt = Queries { view: Arc::clone(&ledger.view), index: Some(index), indexed };
+        assert!(answers(&rebuilt, &asked) == expected);
+    }
+    assert!(answers(&ledger.queries, &asked) == expected, "and so does the one that runs along");
+}
+
+#[test]
+fn the_index_goes_on_after_a_restart_and_is_rebuilt_when_deleted() {
+    let home = Home::new();
+    let ledger = filled(&home, 40);
+    let asked = queries_to_compare(&ledger);
+    close(&ledger);
+    drop(ledger);
+    for is_deleted in [false, true] {
+        if is_deleted {
+            std::fs::remove_dir_all(home.dir.path().join("index")).unwrap();
+        }
+        let (ledger, _) = home.open().unwrap();
+        assert!(answers(&ledger.queries, &asked) == answers(&without_index(&ledger), &asked), "{is_deleted}");
+        close(&ledger);
+    }
+}
+
+#[test]
+fn a_broken_index_is_moved_aside() {
+    let home = Home::new();
+    let ledger = filled(&home, 10);
+    close(&ledger);
+    drop(ledger);
+    let index = home.dir.path().join("index");
+    for item in std::fs::read_dir(&index).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_file() {
+            std::fs::write(path, b"rubbish").unwrap();
+        }
+    }
+    std::fs::write(index.join("snap.0000.generating"), b"torn").unwrap();
+    let (ledger, _) = home.open().unwrap();
+    let page = ledger.query(&AuditQuery { kind: Some("call.intent".into()), ..Default::default() }).unwrap();
+    assert_eq!(page.entries.len(), 10);
+}
+
+#[test]
+fn an_index_of_another_history_is_emptied() {
+    let (home, other) = (Home::new(), Home::new());
+    close(&filled(&home, 10));
+    close(&filled(&other, 3));
+    std::fs::remove_dir_all(other.dir.path().join("index")).unwrap();
+    std::fs::rename(home.dir.path().join("index"), other.dir.path().join("index")).unwrap();
+    let (ledger, _) = other.open().unwrap();
+    let page = ledger.query(&AuditQuery { kind: Some("call.intent".into()), ..Default::default() }).unwrap();
+    assert_eq!(page.entries.len(), 3);
+}
+
+#[test]
+fn an_answer_never_lags_behind_the_commit() {
+    let home = Home::new();
+    let ledger = home.ready(max_calls(100));
+    for n in 0..20 {
+        let committed = say(&ledger, Body::CallIntent(intent(grant(n), read_call(n)))).unwrap();
+        let page =
+            ledger.query(&AuditQuery { id: Some(grant(n).to_string()), ..Default::default() }).unwrap();
+        assert_eq!(page.entries[0]["seq"], committed.seq);
+    }
+}
+
+#[test]
+fn pages_join_without_gap_or_overlap() {
+    let home = Home::new();
+    let ledger = filled(&home, 30);
+    let query = AuditQuery { kind: Some("call.intent".into()), limit: Some(7), ..Default::default() };
+    let (mut seqs, mut before) = (Vec::new(), None);
+    loop {
+        let page = ledger.query(&AuditQuery { before, ..query.clone() }).unwrap();
+        seqs.extend(page.entries.iter().map(|entry| entry["seq"].as_u64().unwrap()));
+        before = page.next_before;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seqs.len(), 30);
+    assert!(seqs.is_sorted_by(|a, b| a > b));
+}

@@ -1,0 +1,248 @@
+//! Offline verification: a sound ledger is sound, and every kind of tampering is found and named.
+
+use ed25519_dalek::SigningKey;
+use latchgate_wire::dpop;
+use latchgate_wire::entry::*;
+use latchgate_wire::es256;
+use latchgate_wire::jwk::Jwk;
+use latchgate_wire::receipt::ProofId;
+
+use crate::testing::*;
+use crate::verify::{Report, Trust, verify};
+
+/// An operator's signed decision, as the operator API takes it.
+fn signed(held: &CallHeld, verb: &str, plan: &str) -> Signed {
+    let key = es256::SigningKey::from_entropy(&[3; 32]).unwrap();
+    let body = format!("{{\"plan_digest\":\"{plan}\"}}");
+    let url = format!("http://localhost/v1/approvals/{}/{verb}", held.approval_id);
+    let request = dpop::Request {
+        method: "POST",
+        url: &url,
+        token: None,
+        body: Some(body.as_bytes()),
+        jti: "proof-of-the-operator",
+        now: at(0),
+    };
+    let proof = dpop::sign(&request, &key).unwrap();
+    let jkt = Jwk::from(key.verifying_key()).thumbprint().to_string();
+    Signed { operator: "op".into(), jkt, body, proof }
+}
+
+/// One call of each fate, an approval, a denial; closed.
+fn sound() -> Home {
+    let home = Home::new();
+    let ledger = home.ready(max_calls(100));
+    let allowed = intent(grant(1), call(1));
+    let seq = say(&ledger, Body::CallIntent(allowed.clone())).unwrap().seq;
+    say(&ledger, Body::CallOutcome(outcome(seq, &allowed))).unwrap();
+    let waiting = held(1, asked(call(2)));
+    say(&ledger, Body::CallHeld(waiting.clone())).unwrap();
+    let plan = waiting.call.plan.digest.to_string();
+    let signed = Some(signed(&waiting, "approve", &plan));
+    let decision = ApprovalDecided { signed, ..decided(&waiting, Decision::Approved) };
+    say(&ledger, Body::ApprovalDecided(decision)).unwrap();
+    use latchgate_monitor::ports::Log as _;
+    let approval = ledger.approval(waiting.approval_id).unwrap().approved;
+    let redeemed = CallIntent { approval, ..intent(grant(2), asked(call(2))) };
+    let seq = say(&ledger, Body::CallIntent(redeemed.clone())).unwrap().seq;
+    say(&ledger, Body::CallOutcome(outcome(seq, &redeemed))).unwrap();
+    close(&ledger);
+    home
+}
+
+fn check(home: &Home) -> Report {
+    verify(&home.ledger_dir(), Trust::Key(key().verifying_key()), Some(&home.last_checkpoint())).unwrap()
+}
+
+/// Rules found broken, without repetition.
+fn rules(report: &Report) -> Vec<&'static str> {
+    let mut rules: Vec<_> = report.findings.iter().map(|finding| finding.rule).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules
+}
+
+fn rewrite(home: &Home, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
+    let path = &home.segments()[0];
+    let mut lines = lines(path);
+    change(&mut lines);
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Signs entry `seq` again after `change`: what whoever has the key could do.
+fn resign(home: &Home, seq: usize, change: impl FnOnce(&mut Entry)) {
+    rewrite(home, |lines| {
+        let mut entry = Entry::read(&lines[seq]).unwrap();
+        change(&mut entry);
+        lines[seq] = entry.sign(&key()).unwrap().bytes().to_vec();
+    });
+}
+
+#[test]
+fn a_sound_ledger_has_no_findings() {
+    let report = check(&sound());
+    assert_eq!(report.findings, []);
+    assert!(report.pinned && report.is_sound());
+    assert_eq!((report.entries, report.checkpoint_size), (10, Some(10)));
+    assert_eq!(report.origin.as_deref(), Some(ORIGIN));
+}
+
+#[test]
+fn without_a_pinned_key_the_log_is_only_self_consistent() {
+    let home = sound();
+    let report = verify(&home.ledger_dir(), Trust::SelfConsistent, None).unwrap();
+    assert!(report.is_sound() && !report.pinned);
+}
+
+#[test]
+fn another_key_verifies_nothing() {
+    let home = sound();
+    let other = SigningKey::from_bytes(&[6; 32]).verifying_key();
+    let report = verify(&home.ledger_dir(), Trust::Key(other), None).unwrap();
+    assert!(rules(&report).contains(&"signature") && rules(&report).contains(&"checkpoint"));
+}
+
+#[test]
+fn an_altered_entry_is_named() {
+    for seq in 0..10 {
+        let home = sound();
+        rewrite(&home, |lines| {
+            let at = lines[seq].windows(8).position(|w| w == b"\"sig\":\"").unwrap_or(20) + 9;
+            lines[seq][at] ^= 1;
+        });
+        let report = check(&home);
+        assert!(
+            report.findings.iter().any(|f| f.seq == Some(seq as u64) && f.rule == "signature"),
+            "{report:?}"
+        );
+        assert!(rules(&report).contains(&"checkpoint"));
+    }
+}
+
+#[test]
+fn a_missing_moved_or_repeated_entry_is_found() {
+    let changes: [fn(&mut Vec<Vec<u8>>); 4] = [
+        |lines| drop(lines.remove(4)),
+        |lines| lines.swap(4, 5),
+        |lines| lines.insert(5, lines[4].clone()),
+        |lines| drop(lines.remove(0)),
+    ];
+    for change in changes {
+        let home = sound();
+        rewrite(&home, change);
+        let report = check(&home);
+        assert!(rules(&report).contains(&"sequence"), "{report:?}");
+        assert!(rules(&report).contains(&"checkpoint"), "{report:?}");
+    }
+}
+
+#[test]
+fn a_cut_end_is_found() {
+    let home = sound();
+    rewrite(&home, |lines| lines.truncate(8));
+    let report = check(&home);
+    assert_eq!(rules(&report), ["checkpoint"]);
+    assert!(report.findings[0].message.contains("cut off"), "{report:?}");
+}
+
+#[test]
+fn a_missing_checkpoint_is_a_finding() {
+    let home = sound();
+    std::fs::remove_file(home.ledger_dir().join("checkpoint")).unwrap();
+    assert_eq!(rules(&check(&home)), ["checkpoint"]);
+}
+
+#[test]
+fn a_line_on_its_way_is_a_note() {
+    let home = sound();
+    let path = &home.segments()[0];
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes.extend_from_slice(b"{\"gate\":\0\0\0");
+    std::fs::write(path, bytes).unwrap();
+    let report = check(&home);
+    assert!(report.is_sound() && report.notes.len() == 1, "{report:?}");
+}
+
+#[test]
+fn an_effect_without_intent_is_found() {
+    let home = sound();
+    resign(&home, 4, |entry| {
+        let Body::CallOutcome(receipt) = &mut entry.body else { panic!("{entry:?}") };
+        receipt.intent_seq = 1;
+    });
+    let report = check(&home);
+    assert!(report.findings.iter().any(|f| f.seq == Some(4) && f.rule == "meaning"), "{report:?}");
+}
+
+#[test]
+fn a_grant_used_twice_is_found() {
+    let home = sound();
+    resign(&home, 7, |entry| {
+        let Body::CallIntent(intent) = &mut entry.body else { panic!("{entry:?}") };
+        intent.grant_id = grant(1);
+    });
+    let report = check(&home);
+    let finding = report.findings.iter().find(|f| f.seq == Some(7)).unwrap();
+    assert!(finding.message.contains("grant"), "{finding:?}");
+}
+
+#[test]
+fn a_proof_used_twice_is_found() {
+    let home = sound();
+    let proof = Some(ProofId { jkt: "k".into(), jti: "j".into(), iat: 0 });
+    for (seq, proof) in [(3, proof.clone()), (7, proof)] {
+        resign(&home, seq, |entry| {
+            let Body::CallIntent(intent) = &mut entry.body else { panic!("{entry:?}") };
+            intent.call.proof = proof;
+        });
+    }
+    let report = check(&home);
+    assert!(report.findings.iter().any(|f| f.seq == Some(7) && f.rule == "proof"), "{report:?}");
+}
+
+#[test]
+fn a_decision_that_the_operator_did_not_sign_is_found() {
+    let other_plan = |signed: &mut Signed, held: &CallHeld| {
+        *signed = self::signed(held, "approve", &latchgate_wire::digest::Digest::of(b"x").to_string());
+    };
+    let other_verb = |signed: &mut Signed, held: &CallHeld| {
+        *signed = self::signed(held, "deny", &held.call.plan.digest.to_string());
+    };
+    let other_body = |signed: &mut Signed, _: &CallHeld| signed.body.push(' ');
+    let other_key = |signed: &mut Signed, _: &CallHeld| signed.jkt = "other".into();
+    let changes: [&dyn Fn(&mut Signed, &CallHeld); 4] = [&other_plan, &other_verb, &other_body, &other_key];
+    for change in changes {
+        let home = sound();
+        resign(&home, 6, |entry| {
+            let Body::ApprovalDecided(decided) = &mut entry.body else { panic!("{entry:?}") };
+            change(decided.signed.as_mut().unwrap(), &held(1, asked(call(2))));
+        });
+        let report = check(&home);
+        assert!(report.findings.iter().any(|f| f.seq == Some(6) && f.rule == "decision"), "{report:?}");
+    }
+}
+
+#[test]
+fn an_intent_left_open_by_an_earlier_run_is_found() {
+    let home = sound();
+    let (ledger, _) = home.open().unwrap();
+    close(&ledger);
+    rewrite(&home, |lines| {
+        // Entry 4 answered intent 3; in its place stands something harmless, signed by the gate's own key.
+        let mut entry = Entry::read(&lines[4]).unwrap();
+        entry.body = Body::GateStopped(GateStopped { reason: "x".into() });
+        lines[4] = entry.sign(&key()).unwrap().bytes().to_vec();
+        let mut started = Entry::read(&lines[0]).unwrap();
+        started.seq = 5;
+        lines[5] = started.sign(&key()).unwrap().bytes().to_vec();
+    });
+    let report = check(&home);
+    assert!(report.findings.iter().any(|f| f.message.contains("intent 3 of an earlier run")), "{report:?}");
+}
+
+#[test]
+fn an_empty_directory_is_no_log() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(verify(dir.path(), Trust::SelfConsistent, None).is_err());
+}
