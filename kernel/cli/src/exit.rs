@@ -87,16 +87,14 @@ impl Failure {
 
     /// Whether somebody closed our output, as `| head` does. Nothing is wrong then.
     pub fn is_closed_output(&self) -> bool {
-        self.what == CLOSED_OUTPUT
+        self.exit == Exit::Done
     }
 }
-
-const CLOSED_OUTPUT: &str = "output was closed";
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::new(Exit::Done, CLOSED_OUTPUT),
+            io::ErrorKind::BrokenPipe => Self::new(Exit::Done, "the output was closed"),
             _ => Self::new(Exit::Failed, error.to_string()),
         }
     }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::home::config::Config;
 use crate::home::places::Places;
 use crate::leases::Leases;
+use crate::limits::RateLimit;
 use crate::operators::Operators;
 use crate::refusals::Refusals;
 use crate::world::GateWorld;
@@ -29,6 +30,8 @@ pub struct Gate {
     pub operators: Operators,
     pub leases: Leases,
     pub refusals: Refusals,
+    pub call_rate: RateLimit,
+    pub lease_rate: RateLimit,
     pub boundary: Boundary,
     pub config: Config,
     pub places: Places,
@@ -69,6 +72,8 @@ impl Gate {
             operators: parts.operators,
             leases: parts.leases,
             refusals: Refusals::new(now),
+            call_rate: RateLimit::new(parts.config.call_rate()),
+            lease_rate: RateLimit::new(parts.config.lease_rate()),
             boundary: parts.boundary,
             config: parts.config,
             places: parts.places,

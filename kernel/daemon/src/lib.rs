@@ -12,8 +12,11 @@ mod calls;
 mod gate;
 mod http;
 mod leases;
+mod limits;
+mod loading;
 mod operators;
 mod refusals;
+mod reload;
 mod running;
 
 mod builtin;

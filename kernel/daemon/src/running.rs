@@ -1,5 +1,6 @@
 //! A gate that listens: its background work, and its end in order.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,9 @@ use tokio::task::JoinHandle;
 
 use crate::approvals;
 use crate::gate::Gate;
-use crate::http::{Surface, serve};
+use crate::http::authority::Authority;
+use crate::http::{Surface, serve, serve_tcp};
+use crate::reload::reload;
 use crate::start::Sockets;
 
 /// What the start did, for the person who started it.
@@ -26,6 +29,8 @@ pub struct Summary {
     pub root: PathBuf,
     pub actions: usize,
     pub agent_socket: PathBuf,
+    /// The loopback port of the agent API, if there is one.
+    pub exposed: Option<SocketAddr>,
     pub operator: String,
     /// Bytes of a torn tail, cut and kept aside.
     pub recovered_bytes: u64,
@@ -55,7 +60,13 @@ impl Running {
             let gate = Arc::clone(&gate);
             tokio::spawn(async move { serve(&socket.listener, gate, surface).await })
         };
-        let servers = vec![listen(sockets.agent, Surface::Agent), listen(sockets.admin, Surface::Admin)];
+        let mut servers = vec![listen(sockets.agent, Surface::Agent), listen(sockets.admin, Surface::Admin)];
+        if let Some(tcp) = sockets.tcp {
+            let port = tcp.local_addr().map_or(0, |address| address.port());
+            let authority = Arc::new(Authority::new(&gate.config.public_base_url, port));
+            let gate = Arc::clone(&gate);
+            servers.push(tokio::spawn(async move { serve_tcp(&tcp, gate, authority).await }));
+        }
         let ticker = tokio::spawn(tick(Arc::clone(&gate)));
         Self { gate, summary, servers, ticker }
     }
@@ -70,12 +81,21 @@ impl Running {
     /// If the ledger could not be closed; the next start recovers it.
     pub async fn wait(self) -> Result<(), String> {
         let handler = |kind| signal(kind).map_err(|error| format!("signals cannot be handled: {error}"));
-        let (mut terminate, mut interrupt) =
-            (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
-        let reason = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-            () = self.gate.shutdown.cancelled() => "operator",
+        let mut terminate = handler(SignalKind::terminate())?;
+        let mut interrupt = handler(SignalKind::interrupt())?;
+        let mut hangup = handler(SignalKind::hangup())?;
+        let reason = loop {
+            tokio::select! {
+                _ = terminate.recv() => break "SIGTERM",
+                _ = interrupt.recv() => break "SIGINT",
+                () = self.gate.shutdown.cancelled() => break "operator",
+                _ = hangup.recv() => match reload(&self.gate).await {
+                    Ok(reloaded) => tracing::info!(actions = reloaded.actions_registered, "configuration reloaded"),
+                    Err(denial) => {
+                        tracing::error!(problem = %denial.detail, "not reloaded; what was in force stays in force");
+                    }
+                },
+            }
         };
         self.stop(reason).await
     }
@@ -89,8 +109,7 @@ impl Running {
         let gate = self.gate;
         gate.draining.store(true, Ordering::Relaxed);
         gate.tasks.close();
-        let limit = Duration::from_secs(u64::from(gate.config.drain_s));
-        if tokio::time::timeout(limit, gate.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(gate.config.drain(), gate.tasks.wait()).await.is_err() {
             tracing::warn!(calls = gate.tasks.len(), "calls were still running at the end of the drain time");
         }
         gate.shutdown.cancel();

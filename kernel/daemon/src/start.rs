@@ -1,22 +1,21 @@
 //! Assembly: from a home on disk to a gate that listens.
 
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use latchgate_egress::Egress;
 use latchgate_ledger::{Ledger, OpenConfig, OpenError};
 use latchgate_monitor::authenticator::{Authenticator, LeaseCache, ProofWindow};
-use latchgate_monitor::catalog::Catalog;
 use latchgate_monitor::pipeline::Settings;
-use latchgate_monitor::policy::Source;
-use latchgate_monitor::ports::{Clock as _, Commit, CommitError, Durability, Log as _};
+use latchgate_monitor::ports::{Clock as _, CommitError};
 use latchgate_wasm::{Host, HostConfig, Roots};
 use latchgate_wire::digest::HashKey;
-use latchgate_wire::entry::Body;
 use latchgate_wire::jwk::Jwk;
 use latchgate_wire::lease::LeaseKeys;
 use latchgate_wire::receipt::Boundary;
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::clock::GateClock;
 use crate::gate::{Gate, Parts};
@@ -29,7 +28,7 @@ use crate::leases::Leases;
 use crate::operators::{LOCAL, Operators};
 use crate::running::{Running, Summary};
 use crate::world::{GateWorld, OsEntropy};
-use crate::{builtin, home};
+use crate::{builtin, loading, telemetry};
 
 /// What `latchgate up` was told.
 #[derive(Clone, Debug)]
@@ -39,6 +38,8 @@ pub struct UpOptions {
     pub root: Option<PathBuf>,
     /// The root if neither says one: where the gate was started.
     pub fallback_root: PathBuf,
+    /// `--expose-http`: overrides the configuration.
+    pub expose_http: Option<SocketAddr>,
 }
 
 /// Why the gate does not start; each says what would help.
@@ -66,6 +67,8 @@ pub enum StartError {
     Commit(#[from] CommitError),
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },
+    #[error("{address} cannot be listened on: {source}; choose another port")]
+    Expose { address: SocketAddr, source: std::io::Error },
     #[error("the gate is at fault: {0}")]
     Fault(String),
 }
@@ -76,12 +79,19 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`]; nothing listens then.
 pub async fn start(options: UpOptions) -> Result<Running, StartError> {
-    let UpOptions { places, root, fallback_root } = options;
+    let UpOptions { places, root, fallback_root, expose_http } = options;
     let created = prepare_home(&places)?;
-    let config = Config::load(&places.config_file())?;
+    let mut config = Config::load(&places.config_file())?;
+    config.expose(expose_http)?;
     // The sockets' lock comes first: a second gate must not touch keys or ledger.
     let admin = bind(&places.admin_socket())?;
     let agent = bind(&places.agent_socket())?;
+    let tcp = match config.expose_http {
+        Some(address) => Some(bind_tcp(address).await?),
+        None => None,
+    };
+    telemetry::keep_in(&places.state_dir)
+        .map_err(|source| StartError::Io { path: places.state_dir.clone(), source })?;
 
     let clock = Arc::new(GateClock::start());
     let entropy = OsEntropy;
@@ -93,16 +103,18 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
         Roots::open(&root, &places.forbidden()).map_err(|error| StartError::Root(error.to_string()))?;
     let host = sandbox(&config, roots.clone())?;
 
-    let manifests = manifests(&places)?;
-    let policies = policies(&places)?;
-    let modules_dir = places.manifests_dir();
-    let (catalog, host) = blocking(move || load_catalog(&manifests, &policies, &modules_dir, host)).await??;
+    let (catalog, host) = {
+        let places = places.clone();
+        blocking(move || loading::load(&places, &host).map(|catalog| (catalog, host))).await??
+    };
     let boundary = Boundary::SameUser;
     let (ledger, recovery) = {
         let config = ledger_config(&places, &keys, Arc::clone(&clock), boundary);
         blocking(move || Ledger::open(config)).await??
     };
-    put_in_force(&ledger, &catalog).await?;
+    loading::put_in_force(&ledger, &catalog).await?;
+    // A clock that was set back revives nothing.
+    ledger.stats().last_entry_at.iter().for_each(|time| clock.not_before(*time));
 
     let jwks = jwks(&keys);
     let world = GateWorld {
@@ -131,6 +143,7 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
         boundary,
         root,
         actions: catalog.actions.len(),
+        exposed: tcp.as_ref().and_then(|tcp| tcp.local_addr().ok()),
         agent_socket: places.agent_socket(),
         operator: LOCAL.into(),
         recovered_bytes: recovery.cut_bytes,
@@ -150,12 +163,17 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
         origin: keys.origin,
         jwks,
     }));
-    Ok(Running::begin(gate, summary, Sockets { agent, admin }))
+    Ok(Running::begin(gate, summary, Sockets { agent, admin, tcp }))
 }
 
 pub struct Sockets {
     pub agent: Socket,
     pub admin: Socket,
+    pub tcp: Option<TcpListener>,
+}
+
+async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Expose { address, source })
 }
 
 /// Directories, configuration template and the standard policy. True if there was no home before.
@@ -188,73 +206,6 @@ fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {
     Host::new(host).map_err(|error| StartError::Sandbox(error.to_string()))
 }
 
-/// The bundled manifests, then the user's own.
-fn manifests(places: &Places) -> Result<Vec<Source>, StartError> {
-    let mut sources = builtin::manifests();
-    sources.extend(read_sources(&places.config_dir, &places.manifests_dir(), "yaml")?);
-    Ok(sources)
-}
-
-fn policies(places: &Places) -> Result<Vec<Source>, StartError> {
-    read_sources(&places.config_dir, &places.policies_dir(), "cedar")
-}
-
-/// Every file of a directory with that ending, by name. Others who may write there would rule the gate.
-fn read_sources(home: &Path, dir: &Path, extension: &str) -> Result<Vec<Source>, StartError> {
-    let io = |source| StartError::Io { path: dir.to_owned(), source };
-    let mut paths = Vec::new();
-    for file in std::fs::read_dir(dir).map_err(io)? {
-        let path = file.map_err(io)?.path();
-        if path.extension().is_some_and(|found| found == extension) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let mut sources = Vec::new();
-    for path in paths {
-        home::files::check_owned_file(&path)?;
-        let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|source| StartError::Io { path: path.clone(), source })?;
-        // By its place in the home: what is digested does not depend on where the home lies.
-        let name = path.strip_prefix(home).unwrap_or(&path).display().to_string();
-        sources.push(Source { name, text });
-    }
-    Ok(sources)
-}
-
-/// Compiles every module that a manifest pins, and holds it to its pin.
-fn load_catalog(
-    manifests: &[Source],
-    policies: &[Source],
-    modules_dir: &Path,
-    host: Host,
-) -> Result<(Catalog, Host), StartError> {
-    let catalog = Catalog::load(manifests, policies).map_err(StartError::Catalog)?;
-    let mut problems = Vec::new();
-    for action in catalog.actions.values() {
-        let manifest = &action.manifest;
-        let registered = module_bytes(modules_dir, &manifest.module).and_then(|bytes| {
-            host.register(&manifest.module, &bytes, manifest.module_digest, &manifest.imports)
-                .map_err(|error| error.to_string())
-        });
-        if let Err(problem) = registered {
-            problems.push(format!("action {}: {problem}", manifest.action_id));
-        }
-    }
-    if problems.is_empty() { Ok((catalog, host)) } else { Err(StartError::Catalog(problems)) }
-}
-
-/// A built-in component, or a file beside the user's manifests.
-fn module_bytes(modules_dir: &Path, module: &str) -> Result<Vec<u8>, String> {
-    if let Some(name) = module.strip_prefix("builtin:") {
-        return builtin::module(name)
-            .map(<[u8]>::to_vec)
-            .ok_or_else(|| format!("there is no built-in module `{name}`"));
-    }
-    let path = modules_dir.join(module);
-    std::fs::read(&path).map_err(|error| format!("module {}: {error}", path.display()))
-}
-
 fn ledger_config(places: &Places, keys: &Keys, clock: Arc<GateClock>, boundary: Boundary) -> OpenConfig {
     OpenConfig {
         dir: places.ledger_dir(),
@@ -268,19 +219,6 @@ fn ledger_config(places: &Places, keys: &Keys, clock: Arc<GateClock>, boundary: 
         boundary,
         on_fatal: latchgate_ledger::exit_process(),
     }
-}
-
-/// Policy and manifests of this start, as an entry, unless the log has them in force already.
-async fn put_in_force(ledger: &Ledger, catalog: &Catalog) -> Result<(), StartError> {
-    let entry = catalog.entry();
-    let document = catalog.policy.document();
-    let kept = ledger.keep_policy(&document);
-    kept.map_err(|error| StartError::Fault(format!("the policy could not be kept: {error}")))?;
-    if ledger.config().as_ref() != Some(&entry) {
-        let body = Body::ConfigChanged(entry);
-        ledger.commit(Commit { trace_id: None, body, payload: Durability::Buffered }).await?;
-    }
-    Ok(())
 }
 
 fn authenticator(config: &Config, keys: &Keys, world: &GateWorld) -> Authenticator {

@@ -54,6 +54,7 @@ fn of(body: &Body) -> Option<&ProofId> {
         | Body::ApprovalDecided(_)
         | Body::CallOutcome(_)
         | Body::CallsDelivered(_)
+        | Body::ClockAccepted(_)
         | Body::RefusalsCounted(_) => None,
     }
 }

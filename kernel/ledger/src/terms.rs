@@ -33,6 +33,7 @@ pub fn kind(body: &Body) -> &'static str {
         Body::CallIntent(_) => "call.intent",
         Body::CallOutcome(_) => "call.outcome",
         Body::CallsDelivered(_) => "calls.delivered",
+        Body::ClockAccepted(_) => "clock.accepted",
         Body::RefusalsCounted(_) => "refusals.counted",
     }
 }
@@ -82,6 +83,7 @@ pub fn of(entry: &Entry) -> Vec<Term> {
         | Body::GateStopped(_)
         | Body::ConfigChanged(_)
         | Body::CallsDelivered(_)
+        | Body::ClockAccepted(_)
         | Body::RefusalsCounted(_) => {}
     }
     terms.0

@@ -218,6 +218,13 @@ pub struct RevokeRequest {
     pub reason: Option<String>,
 }
 
+/// Answer to `POST /v1/reload`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reloaded {
+    pub actions_registered: usize,
+    pub policy_digest: Digest,
+}
+
 /// Answer to an operator's decision.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Decided {

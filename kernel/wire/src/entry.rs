@@ -70,6 +70,8 @@ pub enum Body {
     CallOutcome(Receipt),
     #[serde(rename = "calls.delivered")]
     CallsDelivered(CallsDelivered),
+    #[serde(rename = "clock.accepted")]
+    ClockAccepted(ClockAccepted),
     #[serde(rename = "refusals.counted")]
     RefusalsCounted(RefusalsCounted),
 }
@@ -283,6 +285,15 @@ pub struct CallIntent {
 pub struct CallsDelivered {
     /// `seq` of the intents.
     pub intents: Vec<u64>,
+}
+
+/// An operator vouched for the system's clock after it had parted from gate time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockAccepted {
+    pub operator: String,
+    /// Wall clock minus gate time, before it was accepted.
+    pub drift_ms: i64,
 }
 
 /// Refusals before authentication, counted by problem code.

@@ -61,6 +61,7 @@ codes! {
     BodyTooLarge = 413 "body_too_large" false "The request body is too large";
     SchemaViolation = 422 "schema_violation" false "The arguments do not fit the action's schema";
     InvalidTarget = 422 "invalid_target" false "The target cannot be used for this";
+    InvalidConfiguration = 422 "invalid_configuration" false "The configuration cannot be used";
     RateLimited = 429 "rate_limited" true "Too many requests";
     HeadersTooLarge = 431 "headers_too_large" false "The request headers are too large";
     Internal = 500 "internal" false "The gate is at fault";

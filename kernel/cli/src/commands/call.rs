@@ -77,10 +77,7 @@ impl Call {
     ) -> Result<Exit, Failure> {
         let is_waited_for = self.wait || self.timeout.is_some() || console.is_watched();
         let left = when::span(pending.expires_at.since(when::now()));
-        console.note(&format!(
-            "{} held until an operator decides, for {left} at most",
-            "waiting:".yellow().bold()
-        ));
+        console.note(&format!("{} an operator has to decide, within {left}", "held:".yellow().bold()));
         console.note(&format!("  see:     latchgate approvals show {}", pending.approval_id));
         console.note(&format!("  approve: latchgate approvals approve {}", pending.approval_id));
         if !is_waited_for {

@@ -44,9 +44,9 @@ impl Down {
             return Err(Failure::new(Exit::Failed, what).remedy("wait, or look at `latchgate status`"));
         }
         if console.is_json() {
-            console.json(&serde_json::json!({ "status": "stopped", "socket": socket }))?;
+            console.json(&serde_json::json!({ "status": "stopped", "socket": endpoint.agent_socket() }))?;
         } else {
-            console.result(&format!("stopped the gate at {}", socket.display()))?;
+            console.result(&format!("stopped the gate at {}", endpoint.agent_socket().display()))?;
         }
         Ok(Exit::Done)
     }

@@ -109,7 +109,7 @@ fn options(places: Places, root: Option<PathBuf>) -> Result<UpOptions, Failure> 
         })?),
         None => None,
     };
-    Ok(UpOptions { places, root, fallback_root })
+    Ok(UpOptions { places, root, fallback_root, expose_http: None })
 }
 
 /// Starts a gate in this process.

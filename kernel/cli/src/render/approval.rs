@@ -158,7 +158,8 @@ time      held 2 min ago, 13 min left
 plan      exact: these steps, each once, and nothing else
           sha256:{}
 
-step 1 of 1: write a
+step 1 of 1: write
+path      a
 now       there is no such file
 content   2 bytes, 1 line
      1 │ x

@@ -100,6 +100,7 @@ fn account(kind: &str, entry: &Value) -> (String, String, Tone) {
                 entry.pointer("/actions").and_then(Value::as_object).map_or(0, serde_json::Map::len);
             (String::new(), format!("{actions} actions, policy {}", at("/policy_digest")), Tone::Quiet)
         }
+        "clock.accepted" => (at("/operator"), "the clock as it stands".into(), Tone::Warn),
         "calls.delivered" => {
             let count = entry.pointer("/intents").and_then(Value::as_array).map_or(0, Vec::len);
             (String::new(), format!("{count} answers"), Tone::Quiet)

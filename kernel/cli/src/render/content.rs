@@ -32,6 +32,16 @@ pub fn numbered(text: &str, width: Option<usize>) -> Vec<String> {
     lines
 }
 
+/// One value that others chose, for a column of its own: broken as [`numbered`] breaks, with the mark in front of what
+/// continues. Never empty.
+pub fn broken(text: &str, columns: Option<usize>) -> Vec<String> {
+    // Two columns for the mark.
+    let columns = columns.map(|columns| columns.saturating_sub(2).max(TEXT_COLUMNS_MIN));
+    let pieces = pieces(text, columns).into_iter().enumerate();
+    let mark = |part: usize| if part == 0 { String::new() } else { "┆ ".dimmed().to_string() };
+    pieces.map(|(part, piece)| format!("{}{}", mark(part), visible::styled(&piece))).collect()
+}
+
 /// "12 bytes, 2 lines".
 pub fn size(text: &str) -> String {
     let lines = text.lines().count();
@@ -107,6 +117,14 @@ mod tests {
             shown(&text, Some(29)),
             [format!("     1 │ {}", "x".repeat(14)), "       ┆ \\u{202E}y".into()]
         );
+    }
+
+    #[test]
+    fn a_long_value_cannot_pass_for_another_fact() {
+        let text = format!("{}now       there is no such file", "x".repeat(20));
+        let shown: Vec<String> = broken(&text, Some(22)).iter().map(|line| stripped(line)).collect();
+        assert_eq!(shown, ["x".repeat(20), "┆ now       there is n".into(), "┆ o such file".into()]);
+        assert_eq!(broken("", Some(22)), [""]);
     }
 
     #[test]

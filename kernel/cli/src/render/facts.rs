@@ -2,7 +2,8 @@
 
 use owo_colors::OwoColorize as _;
 
-const LABEL_COLUMNS: usize = 10;
+/// Where values begin.
+pub const LABEL_COLUMNS: usize = 10;
 
 /// Lines of label and value, in the order in which they were added. Values are shown as they are: make what others
 /// chose visible first.
@@ -15,6 +16,18 @@ impl Facts {
     pub fn add(&mut self, label: &str, value: impl AsRef<str>) -> &mut Self {
         let padding = " ".repeat(LABEL_COLUMNS.saturating_sub(label.len()).max(1));
         self.lines.push(format!("{}{padding}{}", label.dimmed(), value.as_ref()));
+        self
+    }
+
+    /// A value on several lines.
+    pub fn add_lines(&mut self, label: &str, lines: &[String]) -> &mut Self {
+        for (i, line) in lines.iter().enumerate() {
+            if i == 0 {
+                self.add(label, line)
+            } else {
+                self.more(line)
+            };
+        }
         self
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::content;
-use super::facts::Facts;
+use super::facts::{Facts, LABEL_COLUMNS};
 use crate::visible;
 
 #[derive(Deserialize)]
@@ -110,16 +110,11 @@ pub fn as_json(value: &Value, width: Option<usize>) -> String {
 }
 
 fn http(sheet: &mut Facts, label: &str, step: &HttpStep, width: Option<usize>) {
-    let request = format!("{} {}", visible::styled(&step.method), visible::styled(&step.url));
-    sheet.line(format!("{label}: {}", request.bold()));
-    for (i, (name, value)) in step.headers.iter().enumerate() {
-        let header = format!("{}: {}", visible::styled(name), visible::styled(value));
-        if i == 0 {
-            sheet.add("headers", header)
-        } else {
-            sheet.more(header)
-        };
-    }
+    sheet.line(format!("{label}: {}", visible::styled(&step.method).bold()));
+    sheet.add_lines("url", &content::broken(&step.url, columns(width)));
+    let headers = step.headers.iter().map(|(name, value)| format!("{name}: {value}"));
+    let headers: Vec<String> = headers.flat_map(|header| content::broken(&header, columns(width))).collect();
+    sheet.add_lines("headers", &headers);
     for secret in &step.secrets {
         let (name, place) = (visible::styled(&secret.name), visible::styled(&secret.placement));
         sheet.add("secret", format!("{} goes to {place}; its value is added by the gate", name.bold()));
@@ -134,8 +129,9 @@ fn http(sheet: &mut Facts, label: &str, step: &HttpStep, width: Option<usize>) {
 }
 
 fn fs(sheet: &mut Facts, label: &str, step: &FsStep, width: Option<usize>) {
-    let path = if step.path.is_empty() { "the root itself".into() } else { visible::styled(&step.path) };
-    sheet.line(format!("{label}: {} {}", visible::styled(&step.operation).bold(), path.bold()));
+    sheet.line(format!("{label}: {}", visible::styled(&step.operation).bold()));
+    let path = if step.path.is_empty() { "(the root itself)" } else { &step.path };
+    sheet.add_lines("path", &content::broken(path, columns(width)));
     match &step.before {
         Some(Before::Absent) => {
             sheet.add("now", "there is no such file");
@@ -153,6 +149,11 @@ fn fs(sheet: &mut Facts, label: &str, step: &FsStep, width: Option<usize>) {
             sheet.add("limit", format!("at most {}", content::bytes(step.bytes_max)));
         }
     }
+}
+
+/// What is left of the terminal for a value.
+fn columns(width: Option<usize>) -> Option<usize> {
+    width.map(|width| width.saturating_sub(LABEL_COLUMNS))
 }
 
 fn put_content(sheet: &mut Facts, label: &str, found: &Content, width: Option<usize>) {
@@ -185,7 +186,8 @@ mod tests {
             "content": {"text": "# Notes\nx\u{202E}y\n"},
         }]});
         let expected = "\
-step 1 of 1: write notes.md
+step 1 of 1: write
+path      notes.md
 now       a file of 3 bytes, which this replaces or removes
           sha256:ab
 content   14 bytes, 2 lines
@@ -203,7 +205,8 @@ content   14 bytes, 2 lines
             "body": {"text": "{}"}, "response_bytes_max": 10,
         }]});
         let expected = "\
-step 1 of 1: POST https://api.test/x
+step 1 of 1: POST
+url       https://api.test/x
 headers   accept: a/b
           x-note: c
 secret    TOKEN goes to header authorization; its value is added by the gate
@@ -232,6 +235,9 @@ answer    at most 10 bytes";
         let shown = stripped(&render(&plan, None));
         assert!(shown.contains("now       there is no such file"), "{shown}");
         assert!(shown.contains("no text; in base64 (4 characters):\n     1 │ AA=="), "{shown}");
-        assert!(shown.contains("step 2 of 2: list the root itself\nlimit     at most 1 byte"), "{shown}");
+        assert!(
+            shown.contains("step 2 of 2: list\npath      (the root itself)\nlimit     at most 1 byte"),
+            "{shown}"
+        );
     }
 }

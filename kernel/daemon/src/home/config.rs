@@ -1,8 +1,12 @@
 //! `latchgate.toml`: what the user wrote, and what it comes to.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
+
+use crate::limits::Rate;
 
 /// The resolved configuration. Every member has one documented default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,12 @@ pub struct Config {
     pub dangerous_loopback: bool,
     /// How long running calls may take to end at shutdown, 1 to 600 s. Default 30.
     pub drain_s: u32,
+    /// Loopback address and port of the agent API beside the socket. Default: none. `--expose-http` overrides it.
+    pub expose_http: Option<SocketAddr>,
+    /// Calls a second for each principal, 1 to 1,000,000; twice as many at once. Default 5,000.
+    pub calls_per_s: u32,
+    /// Leases a second for each principal, 1 to 1,000,000; twenty times as many at once. Default 50.
+    pub leases_per_s: u32,
 }
 
 impl Default for Config {
@@ -33,6 +43,9 @@ impl Default for Config {
             fs_root: None,
             dangerous_loopback: false,
             drain_s: 30,
+            expose_http: None,
+            calls_per_s: 5_000,
+            leases_per_s: 50,
         }
     }
 }
@@ -50,6 +63,21 @@ struct Written {
     approvals: Approvals,
     fs: Fs,
     egress: Egress,
+    http: Http,
+    limits: Limits,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Http {
+    expose: Option<SocketAddr>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Limits {
+    calls_per_s: Option<u32>,
+    leases_per_s: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -103,6 +131,13 @@ pub const TEMPLATE: &str = r#"# latchgate: every setting with its default. Uncom
 
 [egress]
 # dangerous_loopback = false                 # let actions connect to this machine: for development only
+
+[http]
+# expose = "127.0.0.1:3000"                  # the agent API on a loopback port too; default: on the socket only
+
+[limits]
+# calls_per_s = 5000                         # for each principal
+# leases_per_s = 50
 "#;
 
 impl Config {
@@ -145,6 +180,8 @@ impl Config {
         range("lease_ttl_s", self.lease_ttl_s, 3600);
         range("ttl_s", self.approval_ttl_s, 86_400);
         range("drain_s", self.drain_s, 600);
+        range("calls_per_s", self.calls_per_s, 1_000_000);
+        range("leases_per_s", self.leases_per_s, 1_000_000);
         let url = self.public_base_url.as_str();
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '?', '#', '@', ' '])) {
@@ -156,7 +193,45 @@ impl Config {
         if self.fs_root.as_ref().is_some_and(|root| !root.is_absolute()) {
             problems.push(("root", "is a relative path, expected an absolute one".into()));
         }
+        if let Some(address) = self.expose_http.filter(|address| !address.ip().is_loopback()) {
+            problems.push(("expose", format!("is {address}, expected a loopback address such as 127.0.0.1:3000; beyond this machine put TLS in front")));
+        }
         problems
+    }
+
+    /// What the command line says of the TCP port goes before the file. Where no canonical URL was chosen, it is that port's.
+    ///
+    /// # Errors
+    /// If the address is not of this machine alone.
+    pub fn expose(&mut self, address: Option<SocketAddr>) -> Result<(), ConfigError> {
+        self.expose_http = address.or(self.expose_http);
+        if let Some(address) =
+            self.expose_http.filter(|_| self.public_base_url == Self::default().public_base_url)
+        {
+            self.public_base_url = format!("http://localhost:{}", address.port());
+        }
+        let problems = self.problems();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError(
+            problems
+                .into_iter()
+                .map(|(member, problem)| format!("--expose-http: {member} {problem}"))
+                .collect(),
+        ))
+    }
+
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(u64::from(self.drain_s))
+    }
+
+    pub fn call_rate(&self) -> Rate {
+        Rate { per_s: self.calls_per_s, burst: self.calls_per_s.saturating_mul(2) }
+    }
+
+    pub fn lease_rate(&self) -> Rate {
+        Rate { per_s: self.leases_per_s, burst: self.leases_per_s.saturating_mul(20) }
     }
 }
 
@@ -171,6 +246,9 @@ impl Written {
             fs_root: self.fs.root,
             dangerous_loopback: self.egress.dangerous_loopback.unwrap_or(default.dangerous_loopback),
             drain_s: self.gate.drain_s.unwrap_or(default.drain_s),
+            expose_http: self.http.expose,
+            calls_per_s: self.limits.calls_per_s.unwrap_or(default.calls_per_s),
+            leases_per_s: self.limits.leases_per_s.unwrap_or(default.leases_per_s),
         }
     }
 }
@@ -187,7 +265,11 @@ mod tests {
     fn the_template_is_all_defaults() {
         assert_eq!(Config::parse("t", TEMPLATE).unwrap(), Config::default());
         let all = TEMPLATE.replace("\n# ", "\n").replacen("latchgate: every", "# latchgate: every", 1);
-        let with_root = Config { fs_root: Some("/absolute/path".into()), ..Config::default() };
+        let with_root = Config {
+            fs_root: Some("/absolute/path".into()),
+            expose_http: Some("127.0.0.1:3000".parse().unwrap()),
+            ..Config::default()
+        };
         assert_eq!(Config::parse("t", &all).unwrap(), with_root);
     }
 

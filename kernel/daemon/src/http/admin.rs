@@ -1,6 +1,7 @@
 //! The operator API, on a socket of its own: every request is signed by an operator's key.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -8,20 +9,19 @@ use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
 use latchgate_wire::api::{ActionList, ApprovalList, AuditQuery, RevokeRequest, Status};
-use latchgate_wire::entry::{Body, LeaseRevoked};
+use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::Code;
 use serde_json::json;
 
 use super::agent::body;
-use super::connection::Delivery;
 use super::incoming::Received;
 use super::respond::{self, Whole};
 use crate::gate::Gate;
 use crate::operators::{Operated, Role};
 use crate::{approvals, calls};
 
-pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>, _: Arc<Delivery>) -> Response<Whole> {
+pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Whole> {
     let trace_id = gate.new_trace();
     let answered = match Received::read(request).await {
         Ok(received) => routed(gate, &received, trace_id).await,
@@ -80,6 +80,24 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
             let request: RevokeRequest = body(&received.body)?;
             revoke(gate, request, &operated, trace_id).await
         }
+        ("POST", ["v1", "reload"]) => {
+            let operated = by(Role::Admin)?;
+            let reloaded = crate::reload::reload(gate).await?;
+            tracing::info!(operator = operated.name(), "configuration reloaded");
+            Ok(respond::json(200, &reloaded))
+        }
+        ("POST", ["v1", "clock", "accept"]) => {
+            let operated = by(Role::Admin)?;
+            accept_clock(gate, &operated, trace_id).await
+        }
+        ("POST", ["v1", "drain"]) => {
+            by(Role::Admin)?;
+            gate.draining.store(true, Ordering::Relaxed);
+            gate.tasks.close();
+            let ended = tokio::time::timeout(gate.config.drain(), gate.tasks.wait()).await.is_ok();
+            let status = if ended { "drained" } else { "draining" };
+            Ok(respond::json(200, &json!({ "status": status, "calls_running": gate.tasks.len() })))
+        }
         ("POST", ["v1", "shutdown"]) => {
             by(Role::Admin)?;
             gate.shutdown.cancel();
@@ -92,7 +110,8 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
 fn unknown(segments: &[&str]) -> Denial {
     let known = matches!(
         segments,
-        ["v1", "status" | "actions" | "approvals" | "audit" | "revoke" | "shutdown"]
+        ["v1", "status" | "actions" | "approvals" | "audit" | "revoke" | "reload" | "drain" | "shutdown"]
+            | ["v1", "clock", "accept"]
             | ["v1", "approvals", _]
             | ["v1", "approvals", _, "approve" | "deny"]
     );
@@ -131,7 +150,7 @@ fn status(gate: &Gate, operator: &str) -> Status {
         approvals_pending: stats.approvals_pending,
         calls_running: stats.calls_running,
         unknown_outcomes: stats.unknown_outcomes,
-        panics_caught: gate.panics.load(std::sync::atomic::Ordering::Relaxed),
+        panics_caught: gate.panics.load(Ordering::Relaxed),
         public_base_url: gate.config.public_base_url.clone(),
         home: gate.places.config_dir.display().to_string(),
         agent_socket: gate.places.agent_socket().display().to_string(),
@@ -171,6 +190,19 @@ fn audit_query(text: &str) -> Result<AuditQuery, Denial> {
 /// `application/x-www-form-urlencoded` (WHATWG URL section 5.1).
 fn url_query(text: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// The operator vouches for the system's clock: gate time goes on with it, or keeps its distance, and never goes back.
+async fn accept_clock(
+    gate: &Gate,
+    operated: &Operated,
+    trace_id: TraceId,
+) -> Result<Response<Whole>, Denial> {
+    let drift_ms = gate.world.clock.accept();
+    let body = Body::ClockAccepted(ClockAccepted { operator: operated.name().to_owned(), drift_ms });
+    let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
+    let committed = gate.world.ledger.commit(commit).await?;
+    Ok(respond::json(200, &json!({ "drift_ms": drift_ms, "log_index": committed.seq })))
 }
 
 async fn revoke(

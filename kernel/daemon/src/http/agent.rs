@@ -8,6 +8,7 @@ use hyper::{Request, Response};
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::authenticator::{Caller, Listener, Purpose};
 use latchgate_monitor::denial::Denial;
+use latchgate_monitor::ports::Clock as _;
 use latchgate_monitor::steps::{self, ResultPayload};
 use latchgate_wire::api::{ActionList, ApprovalList, LeaseRequest, Ready, RenewRequest};
 use latchgate_wire::digest::Digest;
@@ -18,6 +19,7 @@ use latchgate_wire::receipt::Receipt;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::authority::Authority;
 use super::connection::Delivery;
 use super::incoming::Received;
 use super::respond::{self, Whole};
@@ -29,11 +31,17 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub async fn route(
     gate: &Arc<Gate>,
     listener: &Listener,
+    authority: Option<&Authority>,
     request: Request<Incoming>,
     delivery: Arc<Delivery>,
 ) -> Response<Whole> {
     let trace_id = gate.new_trace();
-    let answered = match Received::read(request).await {
+    let addressed = authority.map_or(Ok(()), |authority| authority.check(request.headers()));
+    let received = match addressed {
+        Ok(()) => Received::read(request).await,
+        Err(denial) => Err(denial),
+    };
+    let answered = match received {
         Ok(received) => routed(gate, listener, &received, trace_id, delivery).await,
         Err(denial) => Err(denial),
     };
@@ -66,6 +74,7 @@ async fn routed(
             open_for_calls(gate)?;
             let request: LeaseRequest = body(&received.body)?;
             let peer = listener.peer.clone();
+            gate.lease_rate.take(&peer, gate.world.clock.now())?;
             let lease = gate.leases.issue(&gate.world, &gate.operators, peer, request, trace_id).await?;
             Ok(respond::json(200, &lease))
         }
@@ -190,6 +199,7 @@ async fn execute(
         return Err(Denial::new(Code::BadRequest, detail));
     }
     let caller = caller(gate, listener, received, Purpose::Entry)?;
+    gate.call_rate.take(&caller.who().principal, gate.world.clock.now())?;
     let body = received.body.clone();
     let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned));
     let reply = calls::execute(gate, request, received.wait()).await;

@@ -1,5 +1,6 @@
 //! One connection: bounded, timed, and aware of when an answer has left for its caller.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,16 +14,24 @@ use hyper_util::server::graceful::GracefulShutdown;
 use latchgate_monitor::authenticator::Listener;
 use latchgate_wire::principal::Principal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{admin, agent};
+use super::authority::Authority;
+use super::{admin, agent, tcp_peer};
 use crate::gate::Gate;
 
-/// Which routes a socket has.
+/// Which routes a Unix socket has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surface {
     Agent,
+    Admin,
+}
+
+/// What a connection is for, and what its requests must be addressed to.
+#[derive(Clone)]
+enum Entrance {
+    Agent(Listener, Option<Arc<Authority>>),
     Admin,
 }
 
@@ -33,39 +42,99 @@ const CONNECTIONS_MAX: usize = 1024;
 /// How long open requests may take to end once the gate is to stop.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Takes connections until the gate is to end, then lets those that are open finish.
+/// Takes connections of a Unix socket until the gate is to end, then lets those that are open finish.
 pub async fn serve(listener: &UnixListener, gate: Arc<Gate>, surface: Surface) {
-    let graceful = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let accepted = tokio::select! {
-            () = gate.shutdown.cancelled() => break,
-            accepted = accept(listener, &permits) => accepted,
-        };
-        let (stream, permit) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                // Out of descriptors: wait for some to be closed rather than spin.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
+    let connections = Connections::new(gate);
+    while let Some(accepted) = connections.next(listener.accept()).await {
+        let Some((stream, permit)) = accepted else { continue };
         let Ok(peer) = stream.peer_cred() else { continue };
-        let origin = Listener { peer: Principal::Uid(peer.uid()), boundary: gate.boundary };
-        let delivery = Arc::new(Delivery { gate: Arc::clone(&gate), pending: Mutex::new(None) });
-        let io = TokioIo::new(Stream { inner: stream, delivery: Arc::clone(&delivery) });
-        let service = service_fn({
-            let gate = Arc::clone(&gate);
-            move |request| {
-                let (gate, origin, delivery) = (Arc::clone(&gate), origin.clone(), Arc::clone(&delivery));
-                async move {
-                    let response = match surface {
-                        Surface::Agent => agent::route(&gate, &origin, request, delivery).await,
-                        Surface::Admin => admin::route(&gate, request, delivery).await,
-                    };
-                    Ok::<_, std::convert::Infallible>(response)
+        let entrance = match surface {
+            Surface::Admin => Entrance::Admin,
+            Surface::Agent => Entrance::Agent(connections.listener(peer.uid()), None),
+        };
+        connections.begin(stream, entrance, permit);
+    }
+    connections.finish().await;
+}
+
+/// The same for the agent API on a loopback port: who is there is told by the kernel's socket tables, and what a browser could
+/// send is refused by `authority`.
+pub async fn serve_tcp(listener: &TcpListener, gate: Arc<Gate>, authority: Arc<Authority>) {
+    let connections = Connections::new(gate);
+    while let Some(accepted) = connections.next(listener.accept()).await {
+        let Some((stream, permit)) = accepted else { continue };
+        let addresses = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
+        let Ok(uid) = addresses.and_then(|(local, peer)| tcp_peer::uid(local, peer)) else {
+            tracing::warn!("a connection whose owner the kernel does not name was closed");
+            continue;
+        };
+        let _nodelay_is_a_courtesy = stream.set_nodelay(true);
+        connections.begin(
+            stream,
+            Entrance::Agent(connections.listener(uid), Some(Arc::clone(&authority))),
+            permit,
+        );
+    }
+    connections.finish().await;
+}
+
+/// The connections of one listener.
+struct Connections {
+    gate: Arc<Gate>,
+    graceful: GracefulShutdown,
+    permits: Arc<Semaphore>,
+}
+
+impl Connections {
+    fn new(gate: Arc<Gate>) -> Self {
+        Self { gate, graceful: GracefulShutdown::new(), permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    }
+
+    fn listener(&self, uid: u32) -> Listener {
+        Listener { peer: Principal::Uid(uid), boundary: self.gate.boundary }
+    }
+
+    /// The next connection, `Some(None)` where accepting failed, `None` when the gate is to end.
+    async fn next<S, A>(
+        &self,
+        accept: impl Future<Output = io::Result<(S, A)>>,
+    ) -> Option<Option<(S, OwnedSemaphorePermit)>> {
+        let accepted = async {
+            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, _) = accept.await?;
+            Ok::<_, io::Error>((stream, permit))
+        };
+        tokio::select! {
+            () = self.gate.shutdown.cancelled() => None,
+            accepted = accepted => match accepted {
+                Ok(accepted) => Some(Some(accepted)),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    // Out of descriptors: wait for some to be closed rather than spin.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    Some(None)
                 }
+            },
+        }
+    }
+
+    fn begin<S>(&self, stream: S, entrance: Entrance, permit: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let delivery = Arc::new(Delivery { gate: Arc::clone(&self.gate), pending: Mutex::new(None) });
+        let io = TokioIo::new(Stream { inner: stream, delivery: Arc::clone(&delivery) });
+        let gate = Arc::clone(&self.gate);
+        let service = service_fn(move |request| {
+            let (gate, entrance, delivery) = (Arc::clone(&gate), entrance.clone(), Arc::clone(&delivery));
+            async move {
+                let response = match entrance {
+                    Entrance::Agent(origin, authority) => {
+                        agent::route(&gate, &origin, authority.as_deref(), request, delivery).await
+                    }
+                    Entrance::Admin => admin::route(&gate, request).await,
+                };
+                Ok::<_, std::convert::Infallible>(response)
             }
         });
         let connection = http1::Builder::new()
@@ -74,7 +143,7 @@ pub async fn serve(listener: &UnixListener, gate: Arc<Gate>, surface: Surface) {
             .max_buf_size(HEAD_BYTES_MAX)
             .half_close(false)
             .serve_connection(io, service);
-        let watched = graceful.watch(connection);
+        let watched = self.graceful.watch(connection);
         tokio::spawn(async move {
             // A broken connection is the client's affair: its call goes on without it.
             if let Err(error) = watched.await {
@@ -83,19 +152,13 @@ pub async fn serve(listener: &UnixListener, gate: Arc<Gate>, surface: Surface) {
             drop(permit);
         });
     }
-    // Whoever is in the middle of a request gets the answer; who is idle is closed.
-    if tokio::time::timeout(CLOSE_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open at the end");
-    }
-}
 
-async fn accept(
-    listener: &UnixListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    /// Whoever is in the middle of a request gets the answer; who is idle is closed.
+    async fn finish(self) {
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.graceful.shutdown()).await.is_err() {
+            tracing::warn!("connections were still open at the end");
+        }
+    }
 }
 
 /// The answer on its way out of this connection. HTTP/1.1 has one at a time.
@@ -120,12 +183,12 @@ impl Delivery {
 }
 
 /// The socket. hyper flushes it after it has written out its whole buffer, and not before.
-struct Stream {
-    inner: UnixStream,
+struct Stream<S> {
+    inner: S,
     delivery: Arc<Delivery>,
 }
 
-impl AsyncRead for Stream {
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -135,7 +198,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }

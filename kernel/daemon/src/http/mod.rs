@@ -2,10 +2,13 @@
 
 pub mod listen;
 
+pub mod authority;
+
 mod admin;
 mod agent;
 mod connection;
 mod incoming;
 mod respond;
+mod tcp_peer;
 
-pub use connection::{Surface, serve};
+pub use connection::{Surface, serve, serve_tcp};

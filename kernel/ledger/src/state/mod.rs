@@ -74,6 +74,7 @@ impl State {
             | Body::LeaseRevoked(_)
             | Body::CallDenied(_)
             | Body::CallsDelivered(_)
+            | Body::ClockAccepted(_)
             | Body::RefusalsCounted(_) => Ok(()),
         }
     }
@@ -101,6 +102,7 @@ impl State {
             | Body::GateRecovered(_)
             | Body::GateStopped(_)
             | Body::CallDenied(_)
+            | Body::ClockAccepted(_)
             | Body::RefusalsCounted(_) => {}
         }
         self.size = entry.seq.saturating_add(1);

@@ -16,7 +16,6 @@ struct State {
     /// Bytes that can still be allocated.
     room: Option<u64>,
     fails_to_sync: bool,
-    syncs: u64,
 }
 
 /// What a power cut leaves of a file.
@@ -49,10 +48,6 @@ impl FaultyDisk {
 
     pub fn fail_to_sync(&self) {
         self.0.lock().unwrap().fails_to_sync = true;
-    }
-
-    pub fn syncs(&self) -> u64 {
-        self.0.lock().unwrap().syncs
     }
 
     /// Power cut: of what was not synced, any pieces may have reached the disk.
@@ -138,11 +133,10 @@ impl DiskFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         {
-            let mut state = self.disk.0.lock().unwrap();
+            let state = self.disk.0.lock().unwrap();
             if state.fails_to_sync {
                 return Err(io::Error::other("the disk is gone"));
             }
-            state.syncs += 1;
         }
         self.inner.sync()?;
         self.with(Image::settle);

@@ -83,6 +83,7 @@ impl Meaning {
             | Body::CallHeld(_)
             | Body::CallOutcome(_)
             | Body::CallsDelivered(_)
+            | Body::ClockAccepted(_)
             | Body::RefusalsCounted(_) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Manifests: one YAML file an action, saying what the action may do and how a call of it becomes a plan.
 
 mod check;
-mod read;
+pub(crate) mod read;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //! In this order: YAML in the strict subset of `yaml`, the published schema, the types, the meaning (`check`). The schema
 //! that is published is the one that is enforced: `manifests/schema.json` is compiled into the reader.
 
-mod yaml;
+pub(crate) mod yaml;
 
 use std::fmt;
 use std::sync::LazyLock;

@@ -36,12 +36,20 @@ enum Shape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scalar {
+pub(super) enum Scalar {
     Text,
     Integer,
     /// Cedar's decimal: four places, 64 bits.
     Decimal,
     Boolean,
+}
+
+/// What the member of a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Scalar(Scalar),
+    /// A set or a record.
+    Compound,
 }
 
 /// Arguments as rules see them.
@@ -86,6 +94,17 @@ impl Record {
             (name.clone(), attribute)
         });
         json!({"type": "Record", "attributes": attributes.collect::<Map<_, _>>()})
+    }
+
+    /// What is at the end of `path`, a name for each record on the way; `None` if rules can see nothing there.
+    pub fn kind(&self, path: &[&str]) -> Option<Kind> {
+        let (first, rest) = path.split_first()?;
+        match (&self.members.get(*first)?.shape, rest) {
+            (Shape::Scalar(scalar), []) => Some(Kind::Scalar(*scalar)),
+            (Shape::Set(_) | Shape::Record(_), []) => Some(Kind::Compound),
+            (Shape::Record(record), rest) => record.kind(rest),
+            (Shape::Scalar(_) | Shape::Set(_), _) => None,
+        }
     }
 
     /// The values of `args` that have a type, and the names of those that have none.
@@ -202,7 +221,7 @@ impl<'a> Walk<'a> {
 }
 
 /// JSON Schema counts `1.0` as an integer; so do we, where a double counts exactly.
-fn integer(number: &Number) -> Option<i64> {
+pub(super) fn integer(number: &Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_991.0;
     match (number.as_i64(), number.as_f64()) {
         (Some(integer), _) => Some(integer),
@@ -213,7 +232,7 @@ fn integer(number: &Number) -> Option<i64> {
 }
 
 /// The text of a Cedar decimal, which has at least one and at most four places and fits 64 bits as ten-thousandths.
-fn decimal(number: &Number) -> Option<String> {
+pub(super) fn decimal(number: &Number) -> Option<String> {
     let text = match number.as_i64() {
         Some(integer) => integer.to_string(),
         // The shortest digits that read back as this double, never with an exponent.

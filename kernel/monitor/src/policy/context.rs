@@ -86,12 +86,14 @@ fn agent(agent: Agent<'_>) -> Option<RestrictedExpression> {
 }
 
 fn time(now: Timestamp) -> Option<RestrictedExpression> {
-    const HOUR_MS: i64 = 3_600_000;
-    let hours = now.as_ms().div_euclid(HOUR_MS);
+    const MINUTE_MS: i64 = 60_000;
+    let minutes = now.as_ms().div_euclid(MINUTE_MS);
+    let hours = minutes.div_euclid(60);
     // 1970-01-01 was a Thursday, day 4 of ISO 8601.
     let weekday = (hours.div_euclid(24) + 3).rem_euclid(7) + 1;
     record([
         ("hour", RestrictedExpression::new_long(hours.rem_euclid(24))),
+        ("minute", RestrictedExpression::new_long(minutes.rem_euclid(60))),
         ("weekday", RestrictedExpression::new_long(weekday)),
         ("unix_ms", RestrictedExpression::new_long(now.as_ms())),
     ])
@@ -170,13 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn weekday_and_hour_follow_the_calendar() {
+    fn weekday_hour_and_minute_follow_the_calendar() {
         // A Friday; the last millisecond of 1969, a Wednesday.
-        for (time, hour, weekday) in [("2026-11-20T09:30:00.000Z", 9, 5), ("1969-12-31T23:59:59.999Z", 23, 3)]
+        for (time, hour, minute, weekday) in
+            [("2026-11-20T09:30:00.000Z", 9, 30, 5), ("1969-12-31T23:59:59.999Z", 23, 59, 3)]
         {
             let time = super::time(time.parse().unwrap()).unwrap();
             let shown = Context::from_pairs([("time".to_owned(), time)]).unwrap().to_string();
             assert!(shown.contains(&format!("hour: {hour}")), "{shown}");
+            assert!(shown.contains(&format!("minute: {minute}")), "{shown}");
             assert!(shown.contains(&format!("weekday: {weekday}")), "{shown}");
         }
     }

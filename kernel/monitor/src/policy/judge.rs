@@ -12,6 +12,7 @@ use latchgate_wire::time::Timestamp;
 use serde_json::Value;
 
 use super::args::Unrepresentable;
+use super::at_most::AtMost;
 use super::context::Frame;
 use super::load::{Action, Policy, entity_uid};
 use super::rule::{DEFAULT, Effect, Rule};
@@ -55,6 +56,8 @@ pub struct Judgement {
     pub ask_reason: Option<String>,
     /// What the agent may be told.
     pub reason: Option<String>,
+    /// The `@at_most` of the rule that decided; never there when the verdict is Deny. Judging does not count calls.
+    pub at_most: Option<AtMost>,
 }
 
 impl<'a> Agent<'a> {
@@ -71,6 +74,9 @@ impl<'a> Agent<'a> {
 
 impl Policy {
     /// Judges one call: Deny beats Ask beats Allow, over rules and over the steps of the plan.
+    ///
+    /// Of several satisfied rules with the verdict's effect the first written decides, in the order of the sources'
+    /// names; its `@at_most` is the one that applies, even where a later rule permits the same without a limit.
     ///
     /// # Errors
     /// If an argument has no Cedar value, so that rules cannot see what was asked.
@@ -175,16 +181,20 @@ impl Judgement {
             Effect::Ask(why) => (Verdict::Ask, Some(why.clone())),
             Effect::Deny => (Verdict::Deny, None),
         };
-        Self { verdict, rule: rule.id.clone(), ask_reason, reason: rule.reason.clone() }
+        let (reason, at_most) = (rule.reason.clone(), rule.at_most.clone());
+        Self { verdict, rule: rule.id.clone(), ask_reason, reason, at_most }
     }
 
     fn deny(rule: &str) -> Self {
-        Self { verdict: Verdict::Deny, rule: rule.to_owned(), ask_reason: None, reason: None }
+        let rule = rule.to_owned();
+        Self { verdict: Verdict::Deny, rule, ask_reason: None, reason: None, at_most: None }
     }
 
-    /// The stricter of two; the first of equals.
+    /// The stricter of two; the first of equals. With the same verdict, limited is stricter than unlimited: a plan
+    /// must not escape the limit on one of its steps by beginning with another.
     fn stricter(self, other: Self) -> Self {
-        if strictness(other.verdict) > strictness(self.verdict) { other } else { self }
+        let rank = |judged: &Self| (strictness(judged.verdict), judged.at_most.is_some());
+        if rank(&other) > rank(&self) { other } else { self }
     }
 
     /// Allow becomes Ask for `reason`; a rule that allows keeps its name.

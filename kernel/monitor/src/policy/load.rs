@@ -15,7 +15,7 @@ use super::args::Record;
 use super::names;
 use super::rule::Rule;
 use super::schema::{self, ActionType, GATE};
-use super::source::{Place, PolicyError, Source};
+use super::source::{Loaded, Place, PolicyError, Source, Written};
 use crate::manifest::Manifest;
 
 /// A policy set, checked against the manifests it was loaded with and prepared for each of their actions.
@@ -26,6 +26,8 @@ pub struct Policy {
     pub(super) rule_places: HashMap<String, usize>,
     pub(super) actions: BTreeMap<String, Action>,
     pub(super) vocabulary: Vocabulary,
+    /// In the order of their names.
+    pub(super) sources: Vec<Loaded>,
     document: Vec<u8>,
     digest: Digest,
 }
@@ -48,16 +50,18 @@ pub(super) struct Vocabulary {
 }
 
 impl Policy {
-    /// Loads `sources` for `actions`. An empty set is a policy: it denies everything.
+    /// Loads `sources` for `actions`; plain rules (`*.yaml`) are compiled to Cedar and go the same way from there. An
+    /// empty set is a policy: it denies everything.
     ///
     /// # Errors
-    /// All problems at once: what Cedar's parser and strict validator report, its warnings included, and what our own
-    /// checks of names and annotations find.
+    /// All problems at once: what the compiler of plain rules refuses, what Cedar's parser and strict validator report,
+    /// its warnings included, and what our own checks of names and annotations find.
     pub fn load(sources: &[Source], actions: &[&Manifest]) -> Result<Self, Vec<PolicyError>> {
         let mut sources: Vec<&Source> = sources.iter().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
         let real = schema::real_actions(actions);
-        let (rules, written) = read(&sources, &real)?;
+        let (sources, errors) = compile(&sources, &real);
+        let (rules, written) = read(&sources, errors, &real)?;
         let alone = |error| vec![error];
         let schema_json = schema::cedar_schema(&real);
         let vocabulary = Vocabulary::new(&schema_json).map_err(alone)?;
@@ -65,10 +69,11 @@ impl Policy {
         let actions = prepare(&real, &written, &vocabulary.schema).map_err(alone)?;
         let rule_places = rules.iter().enumerate().map(|(place, rule)| (rule.id.clone(), place)).collect();
         let digest = Digest::of(&document);
-        Ok(Self { rules, rule_places, actions, vocabulary, document, digest })
+        Ok(Self { rules, rule_places, actions, vocabulary, sources, document, digest })
     }
 
-    /// What judging depends on: the canonical JSON of the sources and of the generated schema.
+    /// What judging depends on: the canonical JSON of the sources (`{name, text}`, for plain rules also the `cedar` that
+    /// they became) and of the generated schema.
     pub fn document(&self) -> Vec<u8> {
         self.document.clone()
     }
@@ -118,22 +123,50 @@ fn internal(error: &dyn std::fmt::Display) -> PolicyError {
     }
 }
 
-fn document(sources: &[&Source], schema: &Value) -> Result<Vec<u8>, PolicyError> {
-    let sources: Vec<Value> =
-        sources.iter().map(|source| json!({"name": source.name, "text": source.text})).collect();
+fn document(sources: &[Loaded], schema: &Value) -> Result<Vec<u8>, PolicyError> {
+    let sources = sources.iter().map(|source| match &source.written {
+        Written::Cedar => json!({"name": source.name, "text": source.cedar}),
+        Written::Rules { yaml, .. } => json!({"name": source.name, "text": yaml, "cedar": source.cedar}),
+    });
+    let sources: Vec<Value> = sources.collect();
     let document = json!({"format": 1, "schema": schema, "sources": sources});
     jcs::canonical(&document).map_err(|error| internal(&error))
 }
 
-/// The rules of all sources, with what Cedar evaluates of them, checked against the real and the model actions.
+/// Every source as Cedar, as far as that can be had, and what is wrong with the others and with the names.
+fn compile(sources: &[&Source], real: &[ActionType]) -> (Vec<Loaded>, Vec<PolicyError>) {
+    let (mut loaded, mut errors) = (Vec::new(), Vec::new());
+    for source in sources {
+        match source.load(real) {
+            Ok(source) => loaded.push(source),
+            Err(problems) => errors.extend(problems),
+        }
+    }
+    for pair in sources.windows(2) {
+        if let [first, second] = pair
+            && first.name == second.name
+        {
+            errors.push(PolicyError {
+                file: second.name.clone(),
+                line: 1,
+                problem: "a second policy file of this name".into(),
+                remedy: "give each policy file its own name".into(),
+            });
+        }
+    }
+    (loaded, errors)
+}
+
+/// The rules of all sources, with what Cedar evaluates of them, checked against the real and the model actions. What was
+/// wrong before is told with what is wrong here.
 fn read(
-    sources: &[&Source],
+    sources: &[Loaded],
+    errors: Vec<PolicyError>,
     real: &[ActionType],
 ) -> Result<(Vec<Rule>, Vec<cedar::Policy>), Vec<PolicyError>> {
     let types = [real.to_vec(), schema::model_actions(real)].concat();
     let schema = read_schema(&schema::cedar_schema(&types)).map_err(|error| vec![error])?;
-    let mut reading = Reading { types: &types, rules: Vec::new(), written: Vec::new(), errors: Vec::new() };
-    reading.duplicates(sources);
+    let mut reading = Reading { types: &types, rules: Vec::new(), written: Vec::new(), errors };
     sources.iter().for_each(|source| reading.source(source));
     reading.validate(&schema);
     if reading.errors.is_empty() {
@@ -154,19 +187,8 @@ struct Reading<'s> {
 }
 
 impl<'s> Reading<'s> {
-    fn duplicates(&mut self, sources: &[&Source]) {
-        for pair in sources.windows(2) {
-            if let [first, second] = pair
-                && first.name == second.name
-            {
-                let remedy = "give each policy file its own name";
-                self.errors.push(second.error(0, "a second policy file of this name", remedy));
-            }
-        }
-    }
-
-    fn source(&mut self, source: &'s Source) {
-        let parsed: PolicySet = match source.text.parse() {
+    fn source(&mut self, source: &'s Loaded) {
+        let parsed: PolicySet = match source.cedar.parse() {
             Ok(parsed) => parsed,
             Err(errors) => return self.unparsable(source, &errors),
         };
@@ -178,7 +200,7 @@ impl<'s> Reading<'s> {
         let mut rules: Vec<(cedar::Policy, Place<'s>)> = parsed
             .policies()
             .map(|rule| {
-                let span = rule.as_ref().loc().map_or(0..source.text.len(), |at| at.start()..at.end());
+                let span = rule.as_ref().loc().map_or(0..source.cedar.len(), |at| at.start()..at.end());
                 (rule.clone(), Place { source, span })
             })
             .collect();
@@ -186,7 +208,7 @@ impl<'s> Reading<'s> {
         rules.into_iter().for_each(|(rule, place)| self.rule(rule, place));
     }
 
-    fn unparsable(&mut self, source: &Source, errors: &cedar::ParseErrors) {
+    fn unparsable(&mut self, source: &Loaded, errors: &cedar::ParseErrors) {
         for error in errors.iter() {
             let remedy = help(error, "see the Cedar policy grammar");
             self.errors.push(source.error(label(error).unwrap_or(0), error.to_string(), remedy));

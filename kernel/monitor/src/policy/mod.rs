@@ -7,26 +7,31 @@
 //! Invariant: whatever goes wrong while judging (an error in a rule, an operation that cannot be read, an action that
 //! was not loaded) is a Deny.
 //!
-//! Read [`Policy::load`], then [`Policy::judge`]; `schema` says what rules can speak about.
+//! Read [`Policy::load`], then [`Policy::judge`]; `schema` says what rules can speak about. [`rules`] compiles the plain
+//! rules of users to Cedar, which then goes the same way.
 
 mod args;
+mod at_most;
 mod context;
 mod judge;
 mod load;
 mod names;
 mod outlook;
 mod rule;
+pub mod rules;
 mod schema;
 mod source;
 
 #[cfg(test)]
-mod standard;
+mod presets;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use args::Unrepresentable;
+pub use at_most::AtMost;
 pub use judge::{Agent, Judgement, Question};
 pub use load::Policy;
+pub use outlook::RuleSummary;
 pub use source::{PolicyError, Source};

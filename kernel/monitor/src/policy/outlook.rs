@@ -1,9 +1,26 @@
-//! What can be said of a policy without a call: whether an action could ever be permitted, and why a rule asks.
+//! What can be said of a policy without a call: its rules and its text, and whether it could ever permit an action.
 
 use cedar_policy as cedar;
 
+use latchgate_wire::receipt::Verdict;
+use serde::Serialize;
+
+use super::at_most::AtMost;
 use super::load::Policy;
-use super::rule::Effect;
+use super::rule::{Effect, Rule};
+
+/// What a rule says beside its conditions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleSummary {
+    pub id: String,
+    /// What it answers where it is satisfied.
+    pub effect: Verdict,
+    /// What the agent may be told.
+    pub reason: Option<String>,
+    /// Why a person is asked; there exactly when `effect` is Ask.
+    pub ask: Option<String>,
+    pub at_most: Option<AtMost>,
+}
 
 impl Policy {
     /// Whether any rule that can apply to this action permits something. If not, every call of it is denied.
@@ -20,6 +37,37 @@ impl Policy {
             Effect::Allow | Effect::Deny => None,
         }
     }
+
+    /// Every rule: in the order of the files' names, and within a file as written.
+    pub fn rules_summary(&self) -> Vec<RuleSummary> {
+        self.rules.iter().map(RuleSummary::of).collect()
+    }
+
+    /// The Cedar of every file in force, each after a line `// file: NAME`; plain rules as what they were compiled to.
+    pub fn cedar_text(&self) -> String {
+        let files = self.sources.iter().map(|source| {
+            let end = if source.cedar.is_empty() || source.cedar.ends_with('\n') { "" } else { "\n" };
+            format!("// file: {}\n{}{end}", one_line(&source.name), source.cedar)
+        });
+        files.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl RuleSummary {
+    fn of(rule: &Rule) -> Self {
+        let (effect, ask) = match &rule.effect {
+            Effect::Allow => (Verdict::Allow, None),
+            Effect::Ask(why) => (Verdict::Ask, Some(why.clone())),
+            Effect::Deny => (Verdict::Deny, None),
+        };
+        let (id, reason, at_most) = (rule.id.clone(), rule.reason.clone(), rule.at_most.clone());
+        Self { id, effect, reason, ask, at_most }
+    }
+}
+
+/// A comment ends with its line; the name of a file must not.
+fn one_line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! What a rule's annotations say: its name, whether it asks, and what the agent may be told.
+//! What a rule's annotations say: its name, whether it asks, how often it permits, and what the agent may be told.
 
 use cedar_policy as cedar;
 
+use super::at_most::{AtMost, Rate, RateError};
 use super::source::{Place, PolicyError};
 
 /// Names that verdicts without a rule carry.
@@ -14,6 +15,8 @@ pub(super) struct Rule {
     pub effect: Effect,
     /// For the agent.
     pub reason: Option<String>,
+    /// Of a permit.
+    pub at_most: Option<AtMost>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,18 +32,23 @@ impl Rule {
     /// Every annotation that is missing, unknown or malformed.
     pub fn read(rule: &cedar::Policy, place: &Place<'_>) -> Result<Self, Vec<PolicyError>> {
         let mut errors = Vec::new();
-        let (mut id, mut ask, mut reason) = (None, None, None);
+        let (mut id, mut ask, mut reason, mut rate) = (None, None, None, None);
         for (name, value) in rule.annotations() {
             let read = match name {
                 "id" => read_id(value, place).map(|value| id = Some(value)),
                 "ask" => read_text(name, value, place).map(|value| ask = Some(value)),
                 "reason" => read_text(name, value, place).map(|value| reason = Some(value)),
+                "at_most" => read_rate(value, place).map(|value| rate = Some(value)),
                 _ => Err(unknown(name, place)),
             };
             errors.extend(read.err());
         }
         if rule.annotation("id").is_none() {
             errors.push(place.error("the rule has no @id", "add @id(\"...\") in front of it"));
+        }
+        if rate.is_some() && rule.effect() == cedar::Effect::Forbid {
+            let remedy = "annotate a permit, or remove @at_most: what is forbidden has no limit to count";
+            errors.push(place.error_at("at_most", "@at_most on a forbid", remedy));
         }
         let effect = match (rule.effect(), ask) {
             (cedar::Effect::Permit, None) => Effect::Allow,
@@ -53,7 +61,10 @@ impl Rule {
             }
         };
         match id {
-            Some(id) if errors.is_empty() => Ok(Self { id, effect, reason }),
+            Some(id) if errors.is_empty() => {
+                let at_most = rate.map(|rate| rate.of(&id));
+                Ok(Self { id, effect, reason, at_most })
+            }
             _ => Err(errors),
         }
     }
@@ -78,10 +89,12 @@ fn read_text(name: &str, value: &str, place: &Place<'_>) -> Result<String, Polic
     Err(place.error_at(name, format!("@{name} says nothing that can be shown"), remedy))
 }
 
+fn read_rate(value: &str, place: &Place<'_>) -> Result<Rate, PolicyError> {
+    value.parse().map_err(|error: RateError| {
+        place.error_at("at_most", format!("@at_most is no rate: {error}"), "write it as in @at_most(\"20/1h\")")
+    })
+}
+
 fn unknown(name: &str, place: &Place<'_>) -> PolicyError {
-    if name == "at_most" {
-        let remedy = "remove it, and set a budget on the lease; without it the rule applies without a limit";
-        return place.error_at(name, "@at_most is not supported yet", remedy);
-    }
-    place.error_at(name, format!("unknown annotation @{name}"), "use @id, @reason or @ask")
+    place.error_at(name, format!("unknown annotation @{name}"), "use @id, @reason, @ask or @at_most")
 }

@@ -9,7 +9,7 @@
 //!            op            kind "http": plan method scheme host port path query_names body_bytes
 //!                          kind "fs":   plan operation path
 //!            session {id}  agent {claimed?, verified}  boundary  budget {calls_left?}
-//!            time {hour, weekday, unix_ms}: UTC, weekday 1 (Monday) to 7
+//!            time {hour, minute, weekday, unix_ms}: UTC, weekday 1 (Monday) to 7
 //! ```
 //!
 //! For validation, model actions without arguments stand beside the real ones: one for each class, risk and kind of
@@ -143,7 +143,7 @@ fn context_type(args: &Record, operation: Operation) -> Value {
         ("session", record([("id", text())])),
         ("agent", record([("claimed", optional(text())), ("verified", json!({"type": "Boolean"}))])),
         ("boundary", text()),
-        ("time", record([("hour", long()), ("weekday", long()), ("unix_ms", long())])),
+        ("time", record([("hour", long()), ("minute", long()), ("weekday", long()), ("unix_ms", long())])),
         ("budget", record([("calls_left", optional(long()))])),
     ])
 }

@@ -1,8 +1,13 @@
 //! Where rules are written: policy files, places in them, and errors that name both.
+//!
+//! Plain rules (`*.yaml`) are compiled first; errors found in the Cedar that they become name the line of the YAML.
 
 use std::ops::Range;
 
-/// One policy file.
+use super::rules;
+use super::schema::ActionType;
+
+/// One policy file: plain rules if the name ends in `.yaml`, otherwise Cedar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// As errors show it: a file name.
@@ -22,26 +27,65 @@ pub struct PolicyError {
     pub remedy: String,
 }
 
+/// A policy file as Cedar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loaded {
+    pub name: String,
+    pub cedar: String,
+    pub written: Written,
+}
+
+/// What the author wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The Cedar itself.
+    Cedar,
+    Rules {
+        yaml: String,
+        /// For each line of the Cedar, the line of the YAML that it comes from.
+        lines: Vec<usize>,
+    },
+}
+
 /// One rule's place in its file, annotations included.
 #[derive(Clone, Debug)]
 pub(super) struct Place<'s> {
-    pub source: &'s Source,
+    pub source: &'s Loaded,
     /// Byte offsets into the text.
     pub span: Range<usize>,
 }
 
 impl Source {
-    /// The error at the line that contains the byte `offset`.
+    /// # Errors
+    /// What is wrong with plain rules; Cedar is read later.
+    pub(super) fn load(&self, actions: &[ActionType]) -> Result<Loaded, Vec<PolicyError>> {
+        if !self.name.ends_with(".yaml") {
+            let (name, cedar) = (self.name.clone(), self.text.clone());
+            return Ok(Loaded { name, cedar, written: Written::Cedar });
+        }
+        let compiled = rules::translate(&self.name, &self.text, actions)?;
+        let written = Written::Rules { yaml: self.text.clone(), lines: compiled.lines };
+        Ok(Loaded { name: self.name.clone(), cedar: compiled.text, written })
+    }
+}
+
+impl Loaded {
+    /// The error at the line that contains the byte `offset` of the Cedar.
     pub(super) fn error(
         &self,
         offset: usize,
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> PolicyError {
-        let before = self.text.as_bytes().iter().take(offset);
+        let before = self.cedar.as_bytes().iter().take(offset);
+        let index = before.filter(|byte| **byte == b'\n').count();
+        let line = match &self.written {
+            Written::Cedar => 1 + index,
+            Written::Rules { lines, .. } => lines.get(index).copied().unwrap_or(1),
+        };
         PolicyError {
             file: self.name.clone(),
-            line: 1 + before.filter(|byte| **byte == b'\n').count(),
+            line,
             problem: problem.into(),
             remedy: remedy.into(),
         }
@@ -56,7 +100,7 @@ impl Place<'_> {
 
     /// The error at the line of the annotation `@name`, or at the rule's first line if it has none.
     pub fn error_at(&self, name: &str, problem: impl Into<String>, remedy: impl Into<String>) -> PolicyError {
-        let rule = self.source.text.get(self.span.clone()).unwrap_or_default();
+        let rule = self.source.cedar.get(self.span.clone()).unwrap_or_default();
         let offset = rule.find(&format!("@{name}")).unwrap_or_default();
         self.source.error(self.span.start + offset, problem, remedy)
     }
@@ -69,7 +113,7 @@ mod tests {
     #[test]
     fn an_error_names_the_line_of_the_annotation() {
         let text = "// @ask\n@id(\"a\")\n@ask(\"b\")\npermit (principal, action, resource);";
-        let source = Source { name: "a.cedar".into(), text: text.into() };
+        let source = Loaded { name: "a.cedar".into(), cedar: text.into(), written: Written::Cedar };
         let place = Place { source: &source, span: 8..text.len() };
         assert_eq!(place.error_at("ask", "p", "r").to_string(), "a.cedar:3: p; r");
         assert_eq!(place.error_at("reason", "p", "r").line, 2);

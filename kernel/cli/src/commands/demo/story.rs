@@ -65,7 +65,7 @@ struct Stage<'a> {
 pub async fn tell(console: &Console, endpoint: &Endpoint, home: &DemoHome) -> Result<Vec<Scene>, Failure> {
     let options = AgentOptions { agent_id: Some("demo-agent".into()), ..AgentOptions::default() };
     let stage = Stage {
-        agent: AgentClient::connect(endpoint, options).await?,
+        agent: AgentClient::connect(endpoint, options).await.map_err(instead_of("a lease for the agent"))?,
         operator: OperatorClient::new(endpoint, operator_key(home)?, LOCAL_OPERATOR),
         home,
     };
@@ -137,7 +137,8 @@ impl Stage<'_> {
             other => return Err(deviation("a write to be held", &outcome(other))),
         };
         self.expect_file(None)?;
-        let shown = self.operator.approval(pending.approval_id).await?;
+        let shown = self.operator.approval(pending.approval_id).await;
+        let shown = shown.map_err(instead_of("the held call to be shown to the operator"))?;
         if shown.plan.pointer("/steps/0/content/text").and_then(Value::as_str) != Some(text) {
             return Err(deviation("the plan to hold the content to be written", &shown.plan.to_string()));
         }
@@ -146,7 +147,8 @@ impl Stage<'_> {
             scope: ApprovalScope::Once,
             note: Some("demo".into()),
         };
-        let decided = self.operator.approve(pending.approval_id, &request).await?;
+        let decided = self.operator.approve(pending.approval_id, &request).await;
+        let decided = decided.map_err(instead_of("the operator's approval to be taken"))?;
         let (Some(receipt), None) = (decided.receipt_id, &decided.problem) else {
             let why = decided.problem.map_or_else(|| "no receipt".to_owned(), |problem| problem.detail);
             return Err(deviation("the approved write to be executed", &why));
@@ -188,7 +190,8 @@ impl Stage<'_> {
 
     /// What the host observed, from the receipt.
     async fn effects(&self, executed: &Executed) -> Result<String, Failure> {
-        let receipt = self.agent.receipt(executed.receipt_id).await?;
+        let receipt = self.agent.receipt(executed.receipt_id).await;
+        let receipt = receipt.map_err(instead_of("the receipt for its owner"))?;
         let effects = receipt.get("effects").and_then(Value::as_array).cloned().unwrap_or_default();
         if effects.is_empty() || effects.iter().any(|effect| member(effect, "/status") != "done") {
             return Err(deviation("the receipt to name the effect as done", &receipt.to_string()));
@@ -205,7 +208,8 @@ impl Stage<'_> {
         let query = AuditQuery { kind: Some(kind.into()), id: Some(id.into()), ..AuditQuery::default() };
         let until = Instant::now() + INDEXED_WITHIN;
         loop {
-            let mut page = self.operator.audit(&query).await?;
+            let mut page =
+                self.operator.audit(&query).await.map_err(instead_of("an answer from the ledger"))?;
             if let Some(entry) = page.entries.pop() {
                 return Ok(entry);
             }
@@ -244,6 +248,10 @@ fn verified(executed: &Executed) -> Result<(), Failure> {
         return Ok(());
     }
     Err(deviation("what happened to be what was planned", &format!("{:?}", verification.outcome)))
+}
+
+fn instead_of(expected: &'static str) -> impl Fn(ClientError) -> Failure {
+    move |error| deviation(expected, &Failure::from(error).what)
 }
 
 fn outcome(result: Result<CallOutcome, ClientError>) -> String {

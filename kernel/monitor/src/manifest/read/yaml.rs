@@ -15,7 +15,7 @@ use crate::schema::below;
 
 /// One document, and on which line each part of it begins.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(crate) struct Document {
     pub value: Value,
     /// By JSON pointer.
     lines: BTreeMap<String, u64>,
@@ -23,7 +23,7 @@ pub(super) struct Document {
 
 /// What is wrong on a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     pub line: u64,
     pub message: String,
 }
@@ -37,7 +37,7 @@ const DEPTH_MAX: usize = 64;
 impl Document {
     /// # Errors
     /// Everything outside the subset, up to the first syntax error.
-    pub(super) fn read(text: &str) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn read(text: &str) -> Result<Self, Vec<Problem>> {
         if text.len() > FILE_BYTES_MAX {
             return Err(vec![problem(1, "expected a file of at most 256 KiB")]);
         }
@@ -65,7 +65,7 @@ impl Document {
     }
 
     /// The line of the part at `pointer`, or of the nearest part around it.
-    pub(super) fn line(&self, pointer: &str) -> u64 {
+    pub(crate) fn line(&self, pointer: &str) -> u64 {
         let mut pointer = pointer;
         loop {
             if let Some(&line) = self.lines.get(pointer) {
@@ -251,7 +251,7 @@ impl Builder {
 
     fn finish(mut self) -> Result<Document, Vec<Problem>> {
         if self.documents.is_empty() {
-            self.problems.push(problem(1, "expected a manifest, found an empty file"));
+            self.problems.push(problem(1, "expected a document, found an empty file"));
         }
         match self.documents.pop() {
             Some(value) if self.problems.is_empty() => Ok(Document { value, lines: self.lines }),

@@ -1,0 +1,91 @@
+//! Loading: from the files of a home to a catalog whose every module is compiled and held to its pin.
+
+use std::path::Path;
+
+use latchgate_ledger::Ledger;
+use latchgate_monitor::catalog::Catalog;
+use latchgate_monitor::policy::Source;
+use latchgate_monitor::ports::{Commit, Durability, Log as _};
+use latchgate_wasm::Host;
+use latchgate_wire::entry::Body;
+
+use crate::builtin;
+use crate::home::files::check_owned_file;
+use crate::home::places::Places;
+use crate::start::StartError;
+
+/// Reads manifests and policies, compiles every module that a manifest pins, and holds it to its pin. CPU-bound.
+pub fn load(places: &Places, host: &Host) -> Result<Catalog, StartError> {
+    let modules_dir = places.manifests_dir();
+    let catalog = Catalog::load(&manifests(places)?, &policies(places)?).map_err(StartError::Catalog)?;
+    let mut problems = Vec::new();
+    for action in catalog.actions.values() {
+        let manifest = &action.manifest;
+        let registered = module_bytes(&modules_dir, &manifest.module).and_then(|bytes| {
+            host.register(&manifest.module, &bytes, manifest.module_digest, &manifest.imports)
+                .map_err(|error| error.to_string())
+        });
+        if let Err(problem) = registered {
+            problems.push(format!("action {}: {problem}", manifest.action_id));
+        }
+    }
+    if problems.is_empty() { Ok(catalog) } else { Err(StartError::Catalog(problems)) }
+}
+
+/// Policy and manifests of this start, as an entry, unless the log has them in force already.
+pub async fn put_in_force(ledger: &Ledger, catalog: &Catalog) -> Result<(), StartError> {
+    let entry = catalog.entry();
+    let document = catalog.policy.document();
+    let kept = ledger.keep_policy(&document);
+    kept.map_err(|error| StartError::Fault(format!("the policy could not be kept: {error}")))?;
+    if ledger.config().as_ref() != Some(&entry) {
+        let body = Body::ConfigChanged(entry);
+        ledger.commit(Commit { trace_id: None, body, payload: Durability::Buffered }).await?;
+    }
+    Ok(())
+}
+
+/// The bundled manifests, then the user's own.
+fn manifests(places: &Places) -> Result<Vec<Source>, StartError> {
+    let mut sources = builtin::manifests();
+    sources.extend(read_sources(&places.config_dir, &places.manifests_dir(), "yaml")?);
+    Ok(sources)
+}
+
+fn policies(places: &Places) -> Result<Vec<Source>, StartError> {
+    read_sources(&places.config_dir, &places.policies_dir(), "cedar")
+}
+
+/// Every file of a directory with that ending, by name. Others who may write there would rule the gate.
+fn read_sources(home: &Path, dir: &Path, extension: &str) -> Result<Vec<Source>, StartError> {
+    let io = |source| StartError::Io { path: dir.to_owned(), source };
+    let mut paths = Vec::new();
+    for file in std::fs::read_dir(dir).map_err(io)? {
+        let path = file.map_err(io)?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut sources = Vec::new();
+    for path in paths {
+        check_owned_file(&path)?;
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|source| StartError::Io { path: path.clone(), source })?;
+        // By its place in the home: what is digested does not depend on where the home lies.
+        let name = path.strip_prefix(home).unwrap_or(&path).display().to_string();
+        sources.push(Source { name, text });
+    }
+    Ok(sources)
+}
+
+/// A built-in component, or a file beside the user's manifests.
+fn module_bytes(modules_dir: &Path, module: &str) -> Result<Vec<u8>, String> {
+    if let Some(name) = module.strip_prefix("builtin:") {
+        return builtin::module(name)
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| format!("there is no built-in module `{name}`"));
+    }
+    let path = modules_dir.join(module);
+    std::fs::read(&path).map_err(|error| format!("module {}: {error}", path.display()))
+}
