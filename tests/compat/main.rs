@@ -133,8 +133,7 @@ fn an_unreachable_service_is_raised_as_unavailable() {
 fn a_gate_that_is_ending_is_raised_as_unavailable() {
     let upstream = Upstream::answering(|_| Response::hang());
     let mut gate = builder().config(LOOPBACK).policy(policy::ALLOW).start();
-    let args = json!({ "url": upstream.url("/"), "body": {} });
-    let mut running = gate.raw_agent().call("http_post", &args).begin();
+    let mut running = gate.raw_agent().call("http_fetch", &json!({ "url": upstream.url("/") })).begin();
     upstream.await_requests(1);
     gate.signal(Signal::TERM);
     eventually("the drain", || {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use latchgate_tests::manifest::variant;
+use latchgate_tests::manifest::typed_post;
 use latchgate_tests::{Gate, Ran, Response, Upstream, policy};
 use serde_json::{Value, json};
 
@@ -61,21 +61,17 @@ fn a_call_that_waits_ends_as_the_decision_says() {
         let mut command = gate.command(&["call", "fs_write", &args, "--wait", "--json"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
-    let held = |seen: usize| {
-        let found = latchgate_tests::eventually("the held call", || {
-            gate.entries_of("call.held").get(seen).map(|entry| entry["approval_id"].clone())
-        });
-        found.as_str().unwrap().to_owned()
-    };
     let child = waiting("b");
-    gate.cli(&["approvals", "approve", &held(0), "--yes"]).exited(0);
+    let held = gate.raw_operator().await_held(&[]);
+    gate.cli(&["approvals", "approve", &held, "--yes"]).exited(0);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["output"]["path"], "b");
 
     let child = waiting("c");
-    gate.cli(&["approvals", "deny", &held(1), "--reason", "no"]).exited(0);
+    let held = gate.raw_operator().await_held(&[]);
+    gate.cli(&["approvals", "deny", &held, "--reason", "no"]).exited(0);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!gate.root().join("c").exists());
@@ -116,7 +112,7 @@ fn an_altered_ledger_ends_with_6() {
 #[test]
 fn an_unknown_effect_ends_with_7() {
     let upstream = Upstream::answering(|_| Response::hang());
-    let hasty = variant("http_post", "hasty_post", &[("time_ms: 30000", "time_ms: 500")]);
+    let hasty = typed_post("hasty_post", &[("time_ms: 30000", "time_ms: 500")]);
     let builder = Gate::builder().config("[egress]\ndangerous_loopback = true\n").policy(policy::ALLOW);
     let gate = builder.manifest("hasty.yaml", &hasty).start();
     let args = json!({ "url": upstream.url("/"), "body": {} }).to_string();
@@ -262,7 +258,7 @@ fn the_version_names_commit_and_ledger_format() {
 fn up_says_what_it_is_and_what_it_is_not() {
     let gate = gate();
     let said = format!("{}{}", gate.said(), gate.log());
-    for part in [gate.agent_socket().to_str().unwrap(), gate.root().to_str().unwrap(), "same-user"] {
+    for part in [gate.home().to_str().unwrap(), gate.root().to_str().unwrap(), "same-user"] {
         assert!(said.contains(part), "`{part}` in {said}");
     }
 }

@@ -9,14 +9,37 @@ fn problem_of(gate: &Gate, action: &str, args: &Value) -> (u16, Value) {
 
 #[test]
 fn a_missing_root_is_told_with_its_remedy_and_mended_without_a_restart() {
-    let gate = Gate::builder().without_root().start();
-    let (status, problem) = problem_of(&gate, "fs_read", &json!({ "path": "a" }));
-    assert_eq!((status, &problem["error"]), (503, &json!("unavailable")), "{problem:#}");
-    assert_eq!(problem["effect"], "none");
-    assert!(problem["remediation"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{problem:#}");
-    std::fs::create_dir(gate.root()).unwrap();
-    std::fs::write(gate.root().join("a"), "x").unwrap();
-    assert_eq!(problem_of(&gate, "fs_read", &json!({ "path": "a" })).0, 200);
+    let gate = Gate::builder().absent_root().start();
+    let agent = gate.raw_agent();
+    let read = || agent.execute("fs_read", &json!({ "path": "a" }), |call| call);
+    let make_root = || {
+        std::fs::create_dir(gate.root()).unwrap();
+        std::fs::write(gate.root().join("a"), "x").unwrap();
+    };
+    let assert_missing = || {
+        let (status, problem) = read();
+        assert_eq!((status, &problem["error"]), (503, &json!("unavailable")), "{problem:#}");
+        assert_eq!(problem["effect"], "none");
+        let remedy = problem["remediation"].as_str().unwrap_or_default();
+        assert!(remedy.contains("create it"), "{problem:#}");
+    };
+    assert_missing();
+    make_root();
+    assert_eq!(read().0, 200);
+    std::fs::remove_dir_all(gate.root()).unwrap();
+    assert_missing();
+    make_root();
+    assert_eq!(read().0, 200);
+}
+
+#[test]
+fn a_root_on_the_command_line_must_exist() {
+    let mut gate = Gate::builder().prepare();
+    std::fs::remove_dir(gate.root()).unwrap();
+    let refused = gate.start().unwrap_err();
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains(gate.root().to_str().unwrap()), "{}", refused.stderr);
+    assert!(gate.home().read_dir().unwrap().next().is_none(), "nothing was made");
 }
 
 #[test]

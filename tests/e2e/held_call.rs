@@ -139,8 +139,7 @@ fn a_call_that_waits_gets_the_approved_result() {
     let (agent, operator) = (gate.raw_agent(), gate.raw_operator());
     thread::scope(|scope| {
         let executing = scope.spawn(|| agent.call("fs_write", &note()).wait(60).send().expect(200));
-        let held = gate.await_entry("the held call", |entry| entry["kind"] == "call.held");
-        let decided = operator.approve(held["approval_id"].as_str().unwrap());
+        let decided = operator.approve(&operator.await_held(&[]));
         let answer = executing.join().unwrap();
         assert_eq!(answer["receipt_id"], decided["receipt_id"]);
         assert_eq!(answer["approval"]["operator"], "local");

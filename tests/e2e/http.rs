@@ -1,18 +1,19 @@
 //! Actions that call a service: what arrives there, and what is said when it does not answer as it should.
 
-use latchgate_tests::manifest::variant;
+use latchgate_tests::manifest::typed_post;
 use latchgate_tests::{Gate, GateBuilder, Response, Upstream, closed_port, policy};
 use serde_json::json;
 
 const LOOPBACK: &str = "[egress]\ndangerous_loopback = true\n";
 
 fn builder() -> GateBuilder {
-    Gate::builder().config(LOOPBACK).policy(policy::ALLOW)
+    let post = typed_post("post", &[]);
+    Gate::builder().config(LOOPBACK).policy(policy::ALLOW).manifest("post.yaml", &post)
 }
 
-/// `http_post` that gives up after half a second.
+/// A post that gives up after half a second.
 fn hasty_post() -> String {
-    variant("http_post", "hasty_post", &[("time_ms: 30000", "time_ms: 500")])
+    typed_post("hasty_post", &[("time_ms: 30000", "time_ms: 500")])
 }
 
 #[test]
@@ -39,12 +40,22 @@ fn a_posted_body_arrives_as_planned() {
     let upstream = Upstream::start();
     let gate = builder().start();
     let args = json!({ "url": upstream.url("/hook"), "body": { "text": "done", "attempts": 2 } });
-    let (status, answer) = gate.raw_agent().execute("http_post", &args, |call| call);
+    let (status, answer) = gate.raw_agent().execute("post", &args, |call| call);
     assert_eq!(status, 200, "{answer:#}");
     let [seen] = &upstream.seen()[..] else { panic!("{:#?}", upstream.seen()) };
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/hook"));
     assert_eq!(seen.header("content-type"), Some("application/json"));
     assert_eq!(seen.body, br#"{"attempts":2,"text":"done"}"#);
+}
+
+#[test]
+fn an_argument_that_policy_cannot_see_is_asked_for_even_where_all_is_allowed() {
+    let upstream = Upstream::start();
+    let gate = builder().start();
+    let args = json!({ "url": upstream.url("/"), "body": { "anything": ["at", "all"] } });
+    let (status, held) = gate.raw_agent().execute("http_post", &args, |call| call);
+    assert_eq!(status, 202, "{held:#}");
+    assert_eq!(upstream.count(), 0);
 }
 
 #[test]
@@ -97,7 +108,7 @@ fn an_answer_cut_in_the_middle_may_have_acted() {
     let upstream = Upstream::answering(|_| Response::cut());
     let gate = builder().start();
     let args = json!({ "url": upstream.url("/"), "body": {} });
-    let (status, problem) = gate.raw_agent().execute("http_post", &args, |call| call);
+    let (status, problem) = gate.raw_agent().execute("post", &args, |call| call);
     assert_eq!((status, &problem["error"]), (502, &json!("provider_failed")), "{problem:#}");
     assert_eq!((&problem["effect"], &problem["retryable"]), (&json!("unknown"), &json!(false)));
     assert_eq!(upstream.count(), 1);

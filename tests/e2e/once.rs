@@ -3,11 +3,13 @@
 use std::fs;
 use std::thread;
 
+use latchgate_tests::manifest::typed_post;
 use latchgate_tests::{Gate, Response, Upstream, policy};
 use serde_json::{Value, json};
 
 fn gate() -> Gate {
-    Gate::builder().config("[egress]\ndangerous_loopback = true\n").policy(policy::ALLOW).start()
+    let builder = Gate::builder().config("[egress]\ndangerous_loopback = true\n").policy(policy::ALLOW);
+    builder.manifest("post.yaml", &typed_post("post", &[])).start()
 }
 
 fn write(content: &str) -> Value {
@@ -59,7 +61,7 @@ fn another_key_is_another_call() {
     let agent = gate.raw_agent();
     let args = json!({ "url": upstream.url("/"), "body": {} });
     for key in ["k1", "k2"] {
-        assert_eq!(agent.execute("http_post", &args, |call| call.idempotency_key(key)).0, 200);
+        assert_eq!(agent.execute("post", &args, |call| call.idempotency_key(key)).0, 200);
     }
     assert_eq!(upstream.count(), 2);
 }
@@ -69,13 +71,13 @@ fn a_client_that_hung_up_gets_the_answer_when_it_asks_again() {
     let upstream = Upstream::answering(|_| Response::hang());
     let gate = gate();
     let agent = gate.raw_agent();
-    let args = json!({ "url": upstream.url("/"), "body": { "n": 1 } });
-    let hung_up = agent.call("http_post", &args).begin();
+    let args = json!({ "url": upstream.url("/"), "body": { "attempts": 1 } });
+    let hung_up = agent.call("post", &args).begin();
     upstream.await_requests(1);
     drop(hung_up);
     upstream.release();
     let outcome = gate.await_entry("the outcome", |entry| entry["kind"] == "call.outcome");
-    let (status, answer) = agent.execute("http_post", &args, |call| call);
+    let (status, answer) = agent.execute("post", &args, |call| call);
     assert_eq!(status, 200, "{answer:#}");
     assert_eq!(answer["receipt_id"], outcome["receipt_id"]);
     assert_eq!(upstream.count(), 1);
@@ -87,10 +89,10 @@ fn a_call_that_is_running_is_joined() {
     let upstream = Upstream::answering(|_| Response::hang());
     let gate = gate();
     let agent = gate.raw_agent();
-    let args = json!({ "url": upstream.url("/"), "body": { "n": 2 } });
-    let mut first = agent.call("http_post", &args).begin();
+    let args = json!({ "url": upstream.url("/"), "body": { "attempts": 2 } });
+    let mut first = agent.call("post", &args).begin();
     upstream.await_requests(1);
-    let mut second = agent.call("http_post", &args).begin();
+    let mut second = agent.call("post", &args).begin();
     // An answer on the second connection shows that the gate has read its call; this one waits for the first.
     let other = agent.execute("fs_write", &write("x"), |call| call);
     assert_eq!(other.0, 200);
@@ -104,12 +106,12 @@ fn a_call_that_is_running_is_joined() {
 fn many_identical_calls_at_once_have_one_effect() {
     let upstream = Upstream::answering(|_| Response::hang());
     let gate = gate();
-    let args = json!({ "url": upstream.url("/"), "body": { "n": 3 } });
+    let args = json!({ "url": upstream.url("/"), "body": { "attempts": 3 } });
     let receipts: Vec<Value> = thread::scope(|scope| {
         let callers: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| {
-                    let (status, answer) = gate.raw_agent().execute("http_post", &args, |call| call);
+                    let (status, answer) = gate.raw_agent().execute("post", &args, |call| call);
                     assert_eq!(status, 200, "{answer:#}");
                     answer["receipt_id"].clone()
                 })
@@ -133,9 +135,9 @@ fn after_delivery_an_identical_call_is_a_new_call() {
     let upstream = Upstream::start();
     let gate = gate();
     let agent = gate.raw_agent();
-    let args = json!({ "url": upstream.url("/"), "body": { "n": 4 } });
-    let (_, first) = agent.execute("http_post", &args, |call| call);
-    let (_, second) = agent.execute("http_post", &args, |call| call);
+    let args = json!({ "url": upstream.url("/"), "body": { "attempts": 4 } });
+    let (_, first) = agent.execute("post", &args, |call| call);
+    let (_, second) = agent.execute("post", &args, |call| call);
     assert_ne!(first["receipt_id"], second["receipt_id"]);
     assert_eq!(upstream.count(), 2);
 }
@@ -146,7 +148,7 @@ fn a_failed_call_without_effect_may_be_tried_again() {
     let agent = gate.raw_agent();
     let url = format!("http://127.0.0.1:{}/", latchgate_tests::closed_port());
     let args = json!({ "url": url, "body": {} });
-    let call = || agent.execute("http_post", &args, |call| call.idempotency_key("k1")).1;
+    let call = || agent.execute("post", &args, |call| call.idempotency_key("k1")).1;
     let (first, second) = (call(), call());
     assert_eq!((&first["effect"], &second["effect"]), (&json!("none"), &json!("none")));
     assert_ne!(first["receipt_id"], second["receipt_id"]);

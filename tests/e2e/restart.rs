@@ -1,5 +1,6 @@
 //! What outlives the process: used proofs, receipts, held calls, outcomes of calls that were running.
 
+use latchgate_tests::manifest::typed_post;
 use latchgate_tests::{Gate, Proof, RawAgent, Response, Upstream, eventually, exchange, policy};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ fn gate() -> Gate {
 }
 
 fn posting_gate() -> Gate {
-    Gate::builder().config("[egress]\ndangerous_loopback = true\n").policy(policy::ALLOW).start()
+    let builder = Gate::builder().config("[egress]\ndangerous_loopback = true\n").policy(policy::ALLOW);
+    builder.manifest("post.yaml", &typed_post("post", &[])).start()
 }
 
 fn read(agent: &RawAgent) -> (u16, Value) {
@@ -104,7 +106,7 @@ fn a_call_that_runs_when_the_gate_is_told_to_end_is_finished_and_recorded() {
     let mut gate = posting_gate();
     let agent = gate.raw_agent();
     let args = json!({ "url": upstream.url("/"), "body": {} });
-    let mut running = agent.call("http_post", &args).begin();
+    let mut running = agent.call("post", &args).begin();
     upstream.await_requests(1);
     gate.signal(Signal::TERM);
     eventually("the drain", || {
@@ -130,12 +132,12 @@ fn a_call_that_runs_when_the_gate_dies_is_unknown_and_never_repeated() {
     let mut gate = posting_gate();
     let agent = gate.raw_agent();
     let args = json!({ "url": upstream.url("/"), "body": {} });
-    let running = agent.call("http_post", &args).begin();
+    let running = agent.call("post", &args).begin();
     upstream.await_requests(1);
     gate.kill9();
     drop(running);
     gate.restart();
-    let (status, problem) = agent.execute("http_post", &args, |call| call);
+    let (status, problem) = agent.execute("post", &args, |call| call);
     assert_eq!((status, &problem["error"]), (502, &json!("outcome_unknown")), "{problem:#}");
     assert_eq!(problem["effect"], "unknown");
     assert_eq!(upstream.count(), 1);

@@ -2,9 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use latchgate_tests::{Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, of_kind, policy};
+use latchgate_tests::{Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, of_kind, policy, tick};
 use serde_json::{Value, json};
 
 /// Actions may reach the service of the test.
@@ -82,7 +81,7 @@ impl Scene {
     }
 
     pub fn with(builder: GateBuilder, upstream: Upstream) -> Self {
-        Self::at(builder.start(), upstream)
+        Self::at(builder.manifest("tick.yaml", &tick::manifest()).start(), upstream)
     }
 
     /// On a home that the test laid out.
@@ -104,7 +103,7 @@ impl Scene {
 
     /// A call of `agent` with one countable effect.
     pub fn post_by(&self, agent: &RawAgent, number: u64) -> Attempt {
-        agent.call("http_post", &self.post_args(number))
+        agent.call("tick", &self.post_args(number))
     }
 
     pub fn post(&self, number: u64) -> Attempt {
@@ -112,7 +111,7 @@ impl Scene {
     }
 
     pub fn post_args(&self, number: u64) -> Value {
-        json!({ "url": self.upstream.url("/effect"), "body": { "number": number } })
+        json!({ "url": self.upstream.url("/effect"), "number": number })
     }
 
     /// A new held call (where policy asks): its approval id.
@@ -222,15 +221,4 @@ impl Scene {
 
 pub fn shown(reply: &Reply) -> String {
     format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body))
-}
-
-/// A bundled manifest, to be changed and put beside the others under another name.
-pub fn manifest(name: &str, changes: &[(&str, &str)]) -> String {
-    let path: PathBuf = latchgate_tests::workspace().join("manifests").join(format!("{name}.yaml"));
-    let mut text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for (from, to) in changes {
-        assert!(text.contains(from), "{from} is not in {}", path.display());
-        text = text.replacen(from, to, 1);
-    }
-    text
 }

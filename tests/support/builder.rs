@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use crate::gate::{Gate, Refused};
+use crate::gate::{Gate, Prepared, Refused};
 use crate::policy;
 
 /// Where temporary homes lie. Not `TMPDIR`: a socket's path has 107 bytes at most.
@@ -20,7 +20,7 @@ pub struct GateBuilder {
     env: Vec<(String, String)>,
     uid: Option<u32>,
     binary: Option<PathBuf>,
-    rootless: bool,
+    is_root_configured: bool,
 }
 
 impl GateBuilder {
@@ -73,10 +73,10 @@ impl GateBuilder {
         self
     }
 
-    /// Names a root that does not exist.
+    /// Has the configuration name the root, which is not made, instead of the command line.
     #[must_use]
-    pub fn without_root(mut self) -> Self {
-        self.rootless = true;
+    pub fn absent_root(mut self) -> Self {
+        self.is_root_configured = true;
         self
     }
 
@@ -102,11 +102,14 @@ impl GateBuilder {
     ///
     /// # Panics
     /// If it cannot be written.
-    pub fn prepare(self) -> Gate {
+    pub fn prepare(mut self) -> Gate {
         let base = tempfile::Builder::new().prefix("gate-").tempdir_in(BASE).unwrap();
         let (home, root) = (base.path().join("h"), base.path().join("root"));
         private_dir(&home);
-        if !self.rootless {
+        if self.is_root_configured {
+            let config = self.config.take().unwrap_or_default();
+            self.config = Some(format!("{config}\n[fs]\nroot = \"{}\"\n", root.display()));
+        } else {
             private_dir(&root);
         }
         for (path, content) in &self.root_files {
@@ -118,7 +121,15 @@ impl GateBuilder {
         if let Some(uid) = self.uid {
             give(base.path(), uid);
         }
-        Gate::prepared(base, home, root, self.env, self.uid, self.binary)
+        Gate::prepared(Prepared {
+            base,
+            home,
+            root,
+            env: self.env,
+            uid: self.uid,
+            binary: self.binary,
+            is_root_configured: self.is_root_configured,
+        })
     }
 
     fn write_home(&self, home: &Path) {

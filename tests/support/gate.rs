@@ -30,7 +30,21 @@ pub struct Gate {
     env: Vec<(String, String)>,
     uid: Option<u32>,
     binary: PathBuf,
+    is_root_configured: bool,
     child: Option<Child>,
+}
+
+/// What a gate is started on.
+pub(crate) struct Prepared {
+    pub base: TempDir,
+    pub home: PathBuf,
+    pub root: PathBuf,
+    pub env: Vec<(String, String)>,
+    pub uid: Option<u32>,
+    /// Another copy of the binary.
+    pub binary: Option<PathBuf>,
+    /// The configuration names the root, so the command line does not.
+    pub is_root_configured: bool,
 }
 
 /// Why a gate did not start.
@@ -53,15 +67,10 @@ impl Gate {
         GateBuilder::default()
     }
 
-    pub(crate) fn prepared(
-        base: TempDir,
-        home: PathBuf,
-        root: PathBuf,
-        env: Vec<(String, String)>,
-        uid: Option<u32>,
-        own_binary: Option<PathBuf>,
-    ) -> Self {
-        Self { base, home, root, env, uid, binary: own_binary.unwrap_or_else(binary), child: None }
+    pub(crate) fn prepared(prepared: Prepared) -> Self {
+        let Prepared { base, home, root, env, uid, binary: own_binary, is_root_configured } = prepared;
+        let binary = own_binary.unwrap_or_else(binary);
+        Self { base, home, root, env, uid, binary, is_root_configured, child: None }
     }
 
     /// Starts the binary and waits until it takes calls or ends.
@@ -72,12 +81,12 @@ impl Gate {
     /// # Panics
     /// If it does neither.
     pub fn start(&mut self) -> Result<(), Refused> {
-        let mut command = self.command(&["up", "--root"]);
-        command
-            .arg(&self.root)
-            .stdin(Stdio::null())
-            .stdout(self.open_log("out"))
-            .stderr(self.open_log("err"));
+        let said_before = self.log().len();
+        let mut command = self.command(&["up"]);
+        if !self.is_root_configured {
+            command.arg("--root").arg(&self.root);
+        }
+        command.stdin(Stdio::null()).stdout(self.open_log("out")).stderr(self.open_log("err"));
         let mut child = command.spawn().expect("the binary starts");
         let socket = self.agent_socket();
         let ready = within(PATIENCE, || {
@@ -91,7 +100,10 @@ impl Gate {
                 self.child = Some(child);
                 Ok(())
             }
-            Some(Err(status)) => Err(Refused { code: status.code().unwrap_or(-1), stderr: self.log() }),
+            Some(Err(status)) => {
+                let stderr = self.log().split_off(said_before);
+                Err(Refused { code: status.code().unwrap_or(-1), stderr })
+            }
             None => {
                 let _gone = child.kill();
                 let _reaped = child.wait();
@@ -182,7 +194,8 @@ impl Gate {
         self.entries().into_iter().filter(|entry| entry["kind"] == kind).collect()
     }
 
-    /// Waits for the first entry that `is` picks: for what is written behind an answer.
+    /// Waits for the first entry that `is` picks: for what is written behind an answer. It may stand in the file a moment
+    /// before it is durable and the gate goes by it.
     ///
     /// # Panics
     /// If it does not come.

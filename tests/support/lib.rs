@@ -13,6 +13,7 @@ mod patience;
 
 pub mod manifest;
 pub mod policy;
+pub mod tick;
 
 mod upstream;
 

@@ -2,6 +2,17 @@
 
 use crate::binary::workspace;
 
+/// `http_post` with a body whose members policy can see, so that a permit is enough: an open body is asked for.
+///
+/// # Panics
+/// If one of the texts to be replaced does not stand in it.
+pub fn typed_post(action_id: &str, changes: &[(&str, &str)]) -> String {
+    let closed = "additionalProperties: false\n      properties:\n        text: { type: string }\n        \
+                  attempts: { type: integer }";
+    let closing = [("maxProperties: 1000", closed)];
+    variant("http_post", action_id, &[&closing, changes].concat())
+}
+
 /// `manifests/{bundled}.yaml` as the action `action_id`, each `(from, to)` replaced once.
 ///
 /// # Panics

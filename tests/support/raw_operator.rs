@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::attempt::Attempt;
 use crate::key::Key;
+use crate::patience::eventually;
 
 #[derive(Clone)]
 pub struct RawOperator {
@@ -32,6 +33,27 @@ impl RawOperator {
     /// If it shows nothing.
     pub fn show(&self, approval_id: &str) -> Value {
         self.get(&format!("/v1/approvals/{approval_id}")).send().expect(200)
+    }
+
+    /// The held calls that wait for a decision, newest first.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn pending(&self) -> Vec<Value> {
+        let list = self.get("/v1/approvals?status=pending").send().expect(200);
+        list["approvals"].as_array().expect("a list").clone()
+    }
+
+    /// Waits until a call is held that is not among `known`; its approval's id. The log's file is no place to look: an
+    /// entry stands in it a moment before it is durable and counts.
+    ///
+    /// # Panics
+    /// If none comes.
+    pub fn await_held(&self, known: &[&str]) -> String {
+        eventually("a held call", || {
+            let ids = self.pending().into_iter().map(|held| held["approval_id"].as_str().unwrap().to_owned());
+            ids.into_iter().find(|id| !known.contains(&id.as_str()))
+        })
     }
 
     /// Approves what is shown.

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use serde_json::Value;
@@ -129,12 +129,12 @@ impl Upstream {
 
     /// Every request until now, in order.
     pub fn seen(&self) -> Vec<Seen> {
-        self.shared.state.lock().unwrap().seen.clone()
+        self.shared.lock().seen.clone()
     }
 
     /// How many requests came: the effects.
     pub fn count(&self) -> usize {
-        self.shared.state.lock().unwrap().seen.len()
+        self.shared.lock().seen.len()
     }
 
     /// How many requests came for this path.
@@ -147,11 +147,13 @@ impl Upstream {
     /// # Panics
     /// If they do not come.
     pub fn await_requests(&self, count: usize) {
-        let state = self.shared.state.lock().unwrap();
+        let state = self.shared.lock();
         let waited =
             self.shared.changed.wait_timeout_while(state, PATIENCE, |state| state.seen.len() < count);
-        let (state, timeout) = waited.unwrap();
-        assert!(!timeout.timed_out(), "{} of {count} requests came", state.seen.len());
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let came = state.seen.len();
+        drop(state);
+        assert!(!timeout.timed_out(), "{came} of {count} requests came");
     }
 
     /// Lets every answer go that was held, now and from now on.
@@ -188,7 +190,7 @@ impl Shared {
         loop {
             let seen = read_request(&mut reader)?;
             let mut response = (self.answering)(&seen);
-            self.state.lock().unwrap().seen.push(seen);
+            self.lock().seen.push(seen);
             self.changed.notify_all();
             while let Response::Held(after) = response {
                 self.await_release();
@@ -205,12 +207,17 @@ impl Shared {
     }
 
     fn await_release(&self) {
-        let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |state| !state.released).unwrap());
+        let state = self.lock();
+        drop(self.changed.wait_while(state, |state| !state.released).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A test that failed while it held the lock still has to end the service.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn release(&self) {
-        self.state.lock().unwrap().released = true;
+        self.lock().released = true;
         self.changed.notify_all();
     }
 }

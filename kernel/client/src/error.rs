@@ -102,6 +102,7 @@ fn exit_code_of(problem: &Problem) -> u8 {
         | Code::BodyTooLarge
         | Code::SchemaViolation
         | Code::InvalidTarget
+        | Code::InvalidConfiguration
         | Code::HeadersTooLarge => 2,
         Code::OutcomeUnknown => 7,
         Code::MissingAuthHeader

@@ -35,18 +35,14 @@ impl Reply {
 /// Runs a call to its answer. `wait` is how long a held call's caller is willing to wait for the decision.
 pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Reply {
     let trace_id = request.trace_id();
-    let refused = interrupted_entry(&request);
-    let task = gate.tasks.spawn({
-        let gate = Arc::clone(gate);
-        async move {
-            let catalog = gate.catalog.load_full();
-            pipeline::call(&gate.world, &catalog, request).await
-        }
-    });
-    let outcome = match task.await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(panicked(gate, refused, trace_id, &error.to_string()).await),
-    };
+    let mut outcome = run(gate, request.clone()).await;
+    if let Ok(Outcome::Joined(Prior::Finished(finished))) = &outcome
+        && gate.is_delivery_unrecorded(finished.receipt.intent_seq)
+    {
+        // Delivered within the last second: once the ledger knows, this is a new call.
+        gate.record_deliveries().await;
+        outcome = run(gate, request).await;
+    }
     match outcome {
         Ok(Outcome::Recorded(recorded)) => {
             let is_read = is_read(gate, recorded.receipt());
@@ -61,6 +57,23 @@ pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Repl
             log_cause(&denial, trace_id);
             Reply::plain(Answer::denied(&denial, trace_id))
         }
+    }
+}
+
+/// One pass through the pipeline, in a task of the gate's own.
+async fn run(gate: &Arc<Gate>, request: Request) -> Result<Outcome, Denial> {
+    let trace_id = request.trace_id();
+    let refused = interrupted_entry(&request);
+    let task = gate.tasks.spawn({
+        let gate = Arc::clone(gate);
+        async move {
+            let catalog = gate.catalog.load_full();
+            pipeline::call(&gate.world, &catalog, request).await
+        }
+    });
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(panicked(gate, refused, trace_id, &error.to_string()).await),
     }
 }
 

@@ -105,6 +105,11 @@ impl Gate {
         self.delivered.lock().unwrap_or_else(PoisonError::into_inner).insert(intent_seq);
     }
 
+    /// Whether the answer was delivered and the ledger does not know it yet.
+    pub fn is_delivery_unrecorded(&self, intent_seq: u64) -> bool {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).contains(&intent_seq)
+    }
+
     /// Writes the marks since the last time as one entry. Marks lost with the power make a repeated call join its like: the
     /// safe side.
     pub async fn record_deliveries(&self) {

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::approvals;
 use crate::gate::Gate;
 use crate::http::authority::Authority;
+use crate::http::listen::Socket;
 use crate::http::{Surface, serve, serve_tcp};
 use crate::reload::reload;
 use crate::start::Sockets;
@@ -45,7 +46,8 @@ pub struct Summary {
 pub struct Running {
     gate: Arc<Gate>,
     summary: Summary,
-    servers: Vec<JoinHandle<()>>,
+    /// Each gives its socket back, which stands until the ledger is closed: its absence says that the gate is gone.
+    servers: Vec<JoinHandle<Option<Socket>>>,
     ticker: JoinHandle<()>,
 }
 
@@ -56,16 +58,22 @@ const TICKS_PER_COUNT: u32 = 60;
 
 impl Running {
     pub(crate) fn begin(gate: Arc<Gate>, summary: Summary, sockets: Sockets) -> Self {
-        let listen = |socket: crate::http::listen::Socket, surface| {
+        let listen = |socket: Socket, surface| {
             let gate = Arc::clone(&gate);
-            tokio::spawn(async move { serve(&socket.listener, gate, surface).await })
+            tokio::spawn(async move {
+                serve(&socket.listener, gate, surface).await;
+                Some(socket)
+            })
         };
         let mut servers = vec![listen(sockets.agent, Surface::Agent), listen(sockets.admin, Surface::Admin)];
         if let Some(tcp) = sockets.tcp {
             let port = tcp.local_addr().map_or(0, |address| address.port());
             let authority = Arc::new(Authority::new(&gate.config.public_base_url, port));
             let gate = Arc::clone(&gate);
-            servers.push(tokio::spawn(async move { serve_tcp(&tcp, gate, authority).await }));
+            servers.push(tokio::spawn(async move {
+                serve_tcp(&tcp, gate, authority).await;
+                None
+            }));
         }
         let ticker = tokio::spawn(tick(Arc::clone(&gate)));
         Self { gate, summary, servers, ticker }
@@ -113,14 +121,17 @@ impl Running {
             tracing::warn!(calls = gate.tasks.len(), "calls were still running at the end of the drain time");
         }
         gate.shutdown.cancel();
+        let mut sockets = Vec::new();
         for server in self.servers {
             // A panic in a server is logged by its task; the ledger is closed all the same.
-            let _ended = server.await;
+            sockets.push(server.await);
         }
         self.ticker.abort();
         gate.record_deliveries().await;
         record_refusals(&gate).await;
-        gate.world.ledger.close(reason).await.map_err(|error| format!("the ledger was not closed: {error}"))
+        let closed = gate.world.ledger.close(reason).await;
+        drop(sockets);
+        closed.map_err(|error| format!("the ledger was not closed: {error}"))
     }
 }
 

@@ -1,9 +1,10 @@
-//! Measures commits in this process: `cargo run -p latchgate-ledger --example commits -- [CALLS] [CALLERS]`.
+//! Measures commits in this process: `cargo run -p latchgate-ledger --example commits -- [CALLS] [CALLERS] [WORK_US]`.
 //!
-//! A call is two commits, an intent and its outcome, as the gate makes them. Printed, never asserted.
+//! A call is two commits, an intent and its outcome, as the gate makes them, with `WORK_US` microseconds of computing before
+//! each. Printed, never asserted.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use latchgate_ledger::{Ledger, OpenConfig, Stats, exit_process};
@@ -31,7 +32,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
     let calls = args.next().transpose()?.unwrap_or(2_000);
-    let callers = args.next().transpose()?;
+    let callers = args.next().transpose()?.filter(|callers| *callers > 0);
+    let work = Duration::from_micros(args.next().transpose()?.unwrap_or(0));
     let dir = tempfile::tempdir()?;
     std::fs::create_dir(dir.path().join("keys"))?;
     let (ledger, _) = Ledger::open(OpenConfig {
@@ -49,7 +51,7 @@ async fn main() -> Result<(), Failure> {
     prepare(&ledger).await?;
     for callers in callers.map_or(vec![1, 4, 32], |callers| vec![callers]) {
         for (kind, is_read) in [("reads", true), ("writes", false)] {
-            measure(&ledger, kind, is_read, calls, callers).await?;
+            measure(&ledger, kind, is_read, calls, callers, work).await?;
         }
     }
     ledger.close("bench").await?;
@@ -84,6 +86,7 @@ async fn measure(
     is_read: bool,
     calls: u64,
     callers: u64,
+    work: Duration,
 ) -> Result<(), Failure> {
     let (before, cpu, start) = (ledger.stats(), cpu_us()?, Instant::now());
     let mut tasks = JoinSet::new();
@@ -93,7 +96,7 @@ async fn measure(
             let mut times = Vec::new();
             for _ in 0..calls / callers {
                 let start = Instant::now();
-                call(&ledger, is_read).await?;
+                call(&ledger, is_read, work).await?;
                 times.push(start.elapsed().as_micros());
             }
             Ok::<_, Failure>(times)
@@ -120,7 +123,8 @@ async fn measure(
     Ok(())
 }
 
-async fn call(ledger: &Ledger, is_read: bool) -> Result<(), Failure> {
+async fn call(ledger: &Ledger, is_read: bool, work: Duration) -> Result<(), Failure> {
+    compute(work);
     let mut random = [0; 48];
     getrandom::fill(&mut random)?;
     let payload = ledger.payloads().put(&[7; 500])?;
@@ -163,10 +167,19 @@ async fn call(ledger: &Ledger, is_read: bool) -> Result<(), Failure> {
     let trace_id = Some(TraceId::new(made, entropy));
     let commit = |body| Commit { trace_id, body, payload: durability };
     let seq = ledger.commit(commit(Body::CallIntent(intent.clone()))).await?.seq;
+    compute(work);
     let result = ledger.payloads().put(&[8; 500])?;
     let receipt = outcome(seq, &intent, result, ReceiptId::new(made, entropy));
     ledger.commit(commit(Body::CallOutcome(receipt))).await?;
     Ok(())
+}
+
+/// What the rest of a call costs the processor.
+fn compute(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
 }
 
 fn outcome(intent_seq: u64, intent: &CallIntent, payload: PayloadAt, receipt_id: ReceiptId) -> Receipt {
@@ -219,6 +232,6 @@ fn cpu_us() -> Result<u64, Failure> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let fields: Vec<u64> =
-        after_name.split_whitespace().skip(12).take(2).filter_map(|f| f.parse().ok()).collect();
+        after_name.split_whitespace().skip(11).take(2).filter_map(|f| f.parse().ok()).collect();
     Ok(fields.iter().sum::<u64>() * 10_000)
 }

@@ -101,7 +101,7 @@ fn reserve(file: &File, from: u64, to: u64) -> io::Result<()> {
 }
 
 fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut at = from;
     while at < to {
         let len = (to - at).min(ZEROS.len() as u64);

@@ -174,6 +174,11 @@ impl Ledger {
         self.view.read().state.config().cloned()
     }
 
+    /// Whether the writer takes commits: not after a close or a fatal failure.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     pub fn stats(&self) -> Stats {
         let synced = self.view.read();
         let counters = &self.view.counters;

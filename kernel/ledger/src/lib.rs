@@ -12,6 +12,7 @@
 mod checkpoint;
 mod disk;
 mod durable;
+mod first;
 mod index;
 mod indexer;
 mod ledger;

@@ -5,18 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use ed25519_dalek::pkcs8::EncodePublicKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use latchgate_monitor::ports::{Clock, Commit, CommitError, Durability};
-use latchgate_wire::entry::{Body, GateRecovered, GateStarted};
-use latchgate_wire::ids::ReceiptId;
-use latchgate_wire::receipt::{
-    Boundary, Effect, EffectStatus, FailureClass, ProofId, Receipt, Runtime, Verification, VerificationStatus,
-};
-use latchgate_wire::time::Timestamp;
+use latchgate_monitor::ports::Clock;
+use latchgate_wire::receipt::{Boundary, ProofId};
 use zeroize::Zeroizing;
 
 use crate::checkpoint::{self, CheckpointFiles, Notary};
@@ -29,10 +22,9 @@ use crate::query::Queries;
 use crate::queue::{self, OnFatal, Running};
 use crate::recover::{self, Known, Loaded, OpenError, Recovery, io_error};
 use crate::segment::{self, Tail};
-use crate::state::OpenCall;
 use crate::view::View;
-use crate::writer::{Rejection, Writer};
-use crate::{durable, indexer};
+use crate::writer::Writer;
+use crate::{durable, first, indexer};
 
 /// What a ledger is opened with.
 pub struct OpenConfig {
@@ -91,9 +83,9 @@ impl Ledger {
         let loaded = recover::load(&config.dir, &config.origin, &key, &known)?;
         let recovery = report(&config, &loaded, &known, created);
         let recent_proofs = loaded.recent_proofs.clone();
-        let first = first_entries(&config, &loaded, &recovery)?;
+        let first = first::entries(&config, &loaded, &recovery)?;
         let mut writer = take_up(disk, sizes, &config, loaded)?;
-        commit_first(&mut writer, first)?;
+        first::commit(&mut writer, first)?;
         write_public_key(&config.dir, &key, recovery.entries)?;
         let ledger = start(&config, writer, files, lock, recent_proofs)?;
         Ok((ledger, recovery))
@@ -145,82 +137,6 @@ fn report(config: &OpenConfig, loaded: &Loaded, known: &[Known], created: bool) 
     }
 }
 
-/// `gate.started`; what was found, if it was not in order; an outcome for every call that was under way.
-fn first_entries(
-    config: &OpenConfig,
-    loaded: &Loaded,
-    recovery: &Recovery,
-) -> Result<Vec<Commit>, OpenError> {
-    let started = GateStarted {
-        version: config.version.clone(),
-        boundary: config.boundary,
-        entry_key: BASE64URL.encode(config.entry_key.verifying_key().as_bytes()),
-        checkpoint_size: recovery.checkpoint_size,
-    };
-    let mut bodies = vec![(None, Body::GateStarted(started))];
-    if loaded.cut.is_some() || !recovery.unknown.is_empty() {
-        let recovered = GateRecovered {
-            cut_bytes: recovery.cut_bytes,
-            cut_digest: loaded.cut.as_ref().map(|cut| cut.digest),
-            open_intents: recovery.unknown.clone(),
-        };
-        bodies.push((None, Body::GateRecovered(recovered)));
-    }
-    let now = config.clock.now();
-    for (intent_seq, open) in loaded.synced.state.open_calls() {
-        let receipt = interrupted(intent_seq, open, config.boundary, now)?;
-        bodies.push((open.trace_id, Body::CallOutcome(receipt)));
-    }
-    let commit = |(trace_id, body)| Commit { trace_id, body, payload: Durability::Buffered };
-    Ok(bodies.into_iter().map(commit).collect())
-}
-
-/// The receipt of a call that nobody saw end: it may have happened, and what it reserved counts as spent.
-fn interrupted(
-    intent_seq: u64,
-    open: &OpenCall,
-    boundary: Boundary,
-    now: Timestamp,
-) -> Result<Receipt, OpenError> {
-    let mut entropy = [0; 16];
-    getrandom::fill(&mut entropy).map_err(|error| OpenError::Io {
-        what: "randomness".into(),
-        error: io::Error::other(error.to_string()),
-    })?;
-    let made = u64::try_from(now.as_ms()).unwrap_or_default();
-    let (intent, call) = (&open.intent, &open.intent.call);
-    // The plan is not at hand; its target tells files from services.
-    let kind = if call.operation.target.starts_with("fs:") { "fs" } else { "http.request" };
-    let effect = Effect {
-        kind: kind.into(),
-        target: call.operation.target.clone(),
-        status: EffectStatus::Unknown,
-        http_status: None,
-        bytes: 0,
-        digest: None,
-    };
-    Ok(Receipt {
-        receipt_id: ReceiptId::new(made, u128::from_le_bytes(entropy)),
-        intent_seq,
-        grant_id: intent.grant_id,
-        action: call.action.clone(),
-        principal: call.who.principal.clone(),
-        agent: call.who.agent.clone(),
-        session_id: call.who.session_id,
-        operation: call.operation.clone(),
-        effects: vec![effect],
-        verification: Verification { status: VerificationStatus::VerificationFailed },
-        result: None,
-        approval: intent.approval.clone(),
-        boundary,
-        runtime: Runtime { duration_ms: 0, exit_code: 2, fuel_consumed: 0 },
-        cost: intent.cost,
-        started_at: open.time,
-        finished_at: now.max(open.time),
-        failure_class: Some(FailureClass::Interrupted),
-    })
-}
-
 fn take_up(
     disk: Arc<dyn Disk>,
     sizes: Sizes,
@@ -245,21 +161,6 @@ fn take_up(
         key: config.entry_key.clone(),
         origin: config.origin.clone(),
     })
-}
-
-fn commit_first(writer: &mut Writer, first: Vec<Commit>) -> Result<(), OpenError> {
-    let broken = |error| OpenError::Io { what: "writing the first entries".into(), error };
-    for verdict in writer.commit(first).map_err(broken)? {
-        match verdict {
-            Ok(_) => {}
-            Err(Rejection::Error(CommitError::Full)) => return Err(OpenError::Full),
-            Err(Rejection::Error(error)) => return Err(broken(io::Error::other(error.to_string()))),
-            Err(Rejection::Objection(objection)) => {
-                return Err(broken(io::Error::other(objection.to_string())));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// `keys/entry-<seq>.pem`: which key signs from which entry on. For people: nothing takes its trust from there.

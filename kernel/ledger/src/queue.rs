@@ -1,6 +1,7 @@
 //! The queue in front of the writer: what waits becomes one batch, and each commit gets its answer.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
@@ -30,7 +31,7 @@ pub fn exit_process() -> OnFatal {
 }
 
 enum Job {
-    Commit { commit: Commit, answer: oneshot::Sender<Verdict>, _slot: OwnedSemaphorePermit },
+    Commit { commit: Box<Commit>, answer: oneshot::Sender<Verdict>, _slot: OwnedSemaphorePermit },
     Close(Close),
 }
 
@@ -50,7 +51,7 @@ impl Queue {
     pub async fn commit(&self, commit: Commit) -> Verdict {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| ended())?;
         let (answer, verdict) = oneshot::channel();
-        self.jobs.send(Job::Commit { commit, answer, _slot: slot }).map_err(|_| ended())?;
+        self.jobs.send(Job::Commit { commit: Box::new(commit), answer, _slot: slot }).map_err(|_| ended())?;
         verdict.await.map_err(|_| ended())?
     }
 
@@ -78,7 +79,14 @@ pub struct Running {
 /// Starts the thread. It ends at a close, at a fatal failure, or when every [`Queue`] is gone.
 pub fn start(running: Running) -> io::Result<(Queue, JoinHandle<()>)> {
     let (jobs, waiting) = mpsc::channel();
-    let handle = std::thread::Builder::new().name("ledger".into()).spawn(move || running.run(&waiting))?;
+    let on_fatal = Arc::clone(&running.on_fatal);
+    let run = move || {
+        // A panic leaves the state in doubt, as a failed write does.
+        if catch_unwind(AssertUnwindSafe(|| running.run(&waiting))).is_err() {
+            on_fatal("the ledger's writer panicked");
+        }
+    };
+    let handle = std::thread::Builder::new().name("ledger".into()).spawn(run)?;
     Ok((Queue { jobs, slots: Arc::new(Semaphore::new(WAITING_MAX)) }, handle))
 }
 
@@ -113,7 +121,7 @@ impl Running {
         while let Some(job) = next {
             match job {
                 Job::Commit { commit, answer, _slot } => {
-                    commits.push(commit);
+                    commits.push(*commit);
                     answers.push((answer, _slot));
                 }
                 Job::Close(asked) => {

@@ -39,7 +39,7 @@ struct Inner {
     /// Absolute; `None` if the operator named none.
     path: Option<PathBuf>,
     forbidden: Arc<[Forbidden]>,
-    base: OnceLock<Base>,
+    base: OnceLock<Arc<Base>>,
 }
 
 /// A directory that no operation reaches. Held open so that its inode number cannot come to mean another.
@@ -71,8 +71,8 @@ impl Roots {
         Self(Arc::new(Inner { path: None, forbidden: Arc::new([]), base: OnceLock::new() }))
     }
 
-    /// Opens `path` and holds it open: what is later put in its place is not the root. A path that does not exist yet is
-    /// looked for again with each operation, and then must not contain a symbolic link, because by then others may have had a
+    /// Opens `path` and holds it open: what is later put in its place is not the root. A path that does not exist yet, or whose
+    /// directory was removed, is looked for again with each operation, and then must not contain a symbolic link, because by then others may have had a
     /// hand in it.
     ///
     /// `forbidden` are the gate's own directories; each must exist.
@@ -87,7 +87,7 @@ impl Roots {
         let base = OnceLock::new();
         match rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(dir) => {
-                let _first = base.set(Base::new(dir, &path, &forbidden)?);
+                let _first = base.set(Arc::new(Base::new(dir, &path, &forbidden)?));
             }
             Err(Errno::NOENT) => {}
             Err(error) => return Err(RootError::unusable(&path, &error.to_string())),
@@ -95,20 +95,23 @@ impl Roots {
         Ok(Self(Arc::new(Inner { path: Some(path), forbidden, base })))
     }
 
-    fn base(&self) -> Result<&Base, RootError> {
+    /// The root as it is held, or, while there is none or it was removed, as it can be found.
+    fn base(&self) -> Result<Arc<Base>, RootError> {
         let inner = &*self.0;
-        if let Some(base) = inner.base.get() {
-            return Ok(base);
+        if let Some(base) = inner.base.get().filter(|base| base.exists()) {
+            return Ok(Arc::clone(base));
         }
         let path = inner.path.as_deref().ok_or_else(RootError::absent)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let base = match rustix::fs::openat2(CWD, path, flags, Mode::empty(), resolve) {
-            Ok(dir) => Base::new(dir, path, &inner.forbidden)?,
+            Ok(dir) => Arc::new(Base::new(dir, path, &inner.forbidden)?),
             Err(Errno::NOENT) => return Err(RootError::missing(path)),
             Err(error) => return Err(RootError::unusable(path, &error.to_string())),
         };
-        Ok(inner.base.get_or_init(|| base))
+        // Held from now on, unless one that was removed is held: then what is found is found anew each time.
+        let _first = inner.base.set(Arc::clone(&base));
+        Ok(base)
     }
 
     /// The regular file of a planned read, opened and within `bytes_max`.
@@ -120,7 +123,7 @@ impl Roots {
 
     /// Performs a planned operation. Blocks.
     pub(crate) fn perform(&self, step: &FsStep) -> Result<Output, Failure> {
-        let base = self.base()?;
+        let base = &*self.base()?;
         match step.operation {
             FsOperation::Read => self.open_file(step)?.read(step.bytes_max).map(Output::Content),
             FsOperation::List => list::list(base, &step.path, step.bytes_max).map(Output::Listing),

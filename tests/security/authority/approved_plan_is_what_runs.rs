@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use latchgate_tests::{Gate, policy};
+use latchgate_tests::{Gate, policy, tick};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, manifest, shown};
+use crate::scene::{Scene, shown};
 
 const NOTE: &str = "note.txt";
 
@@ -146,7 +146,7 @@ fn a_policy_that_now_allows_executes_the_held_plan() {
 #[test]
 fn a_manifest_that_changed_needs_another_approval() {
     let mine = [("action_id: fs_write", "action_id: note_write")];
-    let gate = Gate::builder().policy(policy::ASK).root_file(NOTE, "old").manifest("note.yaml", &manifest("fs_write", &mine));
+    let gate = Gate::builder().policy(policy::ASK).root_file(NOTE, "old").manifest("note.yaml", &tick::bundled("fs_write", &mine));
     let mut scene = Scene::of(gate);
     let args = json!({ "path": NOTE, "content": "new" });
     let held = scene.agent.call("note_write", &args).send().expect(202);
@@ -154,7 +154,7 @@ fn a_manifest_that_changed_needs_another_approval() {
     // The words only: whoever approved read other words.
     let retold = [mine[0], ("title: Write a file", "title: Write a note")];
     let path = scene.gate.home().join("manifests/note.yaml");
-    fs::write(&path, manifest("fs_write", &retold)).unwrap();
+    fs::write(&path, tick::bundled("fs_write", &retold)).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     scene.gate.restart();
     let decided = scene.operator().approve(&id);

@@ -3,10 +3,10 @@
 use std::sync::Barrier;
 use std::thread;
 
-use latchgate_tests::{Gate, exchange, policy};
+use latchgate_tests::{Gate, exchange, policy, tick};
 use serde_json::json;
 
-use crate::scene::{LOOPBACK, Refusal, Scene, manifest, on_record};
+use crate::scene::{LOOPBACK, Refusal, Scene, on_record};
 
 const CALLERS: usize = 64;
 const MAX: usize = 10;
@@ -47,11 +47,11 @@ fn of_64_callers_at_once_ten_spend_a_budget_of_ten() {
 
 #[test]
 fn costs_are_held_to_their_budget() {
-    let priced = manifest("http_post", &[("action_id: http_post", "action_id: priced_post"), ("limits:\n", "cost:\n  usd_cents: 40\nlimits:\n")]);
+    let priced = tick::manifest().replace("action_id: tick", "action_id: priced_tick") + "cost: { usd_cents: 40 }\n";
     let builder = Gate::builder().policy(policy::ALLOW).config(LOOPBACK).manifest("priced.yaml", &priced);
     let scene = Scene::of(builder);
     let agent = scene.gate.raw_agent_with(&json!({ "budgets": { "max_cost_usd_cents": 119 } }));
-    let call = || agent.call("priced_post", &scene.post_args(scene.number()));
+    let call = || agent.call("priced_tick", &scene.post_args(scene.number()));
     for _ in 0..2 {
         call().send().expect(200);
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use latchgate_tests::{Gate, policy};
+use latchgate_tests::{Gate, policy, tick};
 use serde_json::{Value, json};
 
 use crate::scene::{LOOPBACK, Refusal, Scene, on_record};
@@ -16,7 +16,7 @@ fn calls(scene: &Scene) -> Vec<(&'static str, Value)> {
         ("fs_read", json!({ "path": "a" })),
         ("fs_write", json!({ "path": "b", "content": "x" })),
         ("http_fetch", json!({ "url": scene.upstream.url("/effect") })),
-        ("http_post", scene.post_args(1)),
+        ("tick", scene.post_args(1)),
     ]
 }
 
@@ -42,7 +42,7 @@ fn an_empty_policy_denies_everything() {
 
 #[test]
 fn no_policy_file_denies_everything() {
-    let gate = Gate::builder().policy(policy::ALLOW).config(LOOPBACK).root_file("a", "a").prepare();
+    let gate = Gate::builder().policy(policy::ALLOW).config(LOOPBACK).root_file("a", "a").manifest("tick.yaml", &tick::manifest()).prepare();
     fs::remove_file(gate.home().join("policies/standard.cedar")).unwrap();
     denies_everything(Scene::on(gate));
 }

@@ -22,7 +22,7 @@ fn a_key_that_was_used_for_another_request_is_refused() {
     // Another agent of the same principal is the same owner; white space is no difference between requests.
     let other = scene.gate.raw_agent();
     let spaced = scene.post_args(first).to_string().replace(',', " ,\n");
-    let same = other.call("http_post", &json!({})).body(spaced).idempotency_key("k").send().expect(200);
+    let same = other.call("tick", &json!({})).body(spaced).idempotency_key("k").send().expect(200);
     assert_eq!(same["receipt_id"], answer["receipt_id"]);
     assert_eq!(scene.effects(), 1);
     scene.end();

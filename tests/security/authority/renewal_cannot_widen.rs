@@ -18,12 +18,12 @@ fn renewed(agent: &RawAgent, request: &Value) -> RawAgent {
 #[test]
 fn wider_scopes_are_refused() {
     let scene = Scene::allowing();
-    let agent = scene.gate.raw_agent_with(&json!({ "scopes": ["action:http_post"] }));
+    let agent = scene.gate.raw_agent_with(&json!({ "scopes": ["action:tick"] }));
     for scopes in [
         json!(["tools:call"]),
         json!(["action:fs_read"]),
         json!(["class:send"]),
-        json!(["action:http_post", "action:fs_read"]),
+        json!(["action:tick", "action:fs_read"]),
     ] {
         let attack = renewal(&agent, &json!({ "scopes": scopes }));
         scene.refuses(&scopes.to_string(), counted(403, "scope_insufficient"), attack);
@@ -31,7 +31,7 @@ fn wider_scopes_are_refused() {
     let outside = agent.call("fs_list", &json!({}));
     scene.refuses("a call outside of the scopes", on_record(403, "scope_insufficient"), outside);
     // The twin: the same scopes.
-    let same = renewed(&agent, &json!({ "scopes": ["action:http_post"] }));
+    let same = renewed(&agent, &json!({ "scopes": ["action:tick"] }));
     scene.post_by(&same, scene.number()).send().expect(200);
     scene.end();
 }

@@ -30,7 +30,6 @@ fn check(target: impl FnOnce(&RawAgent) -> Value, spares_others: bool) {
             scene.refuses(when, REVOKED, scene.post(number));
         }
         if when == "at once" {
-            scene.gate.kill9();
             scene.gate.restart();
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use latchgate_tests::{Attempt, Gate, Key, Proof, RawOperator, exchange, policy};
+use latchgate_tests::{Attempt, Gate, Key, Proof, RawOperator, exchange, policy, tick};
 use serde_json::json;
 
 use crate::scene::{LOOPBACK, Refusal, Scene, counted};
@@ -128,7 +128,7 @@ fn a_wider_scope_is_not_granted_in_passing() {
 
 #[test]
 fn a_viewer_approves_revokes_and_ends_nothing() {
-    let gate = Gate::builder().policy(policy::ASK).config(LOOPBACK).prepare();
+    let gate = Gate::builder().policy(policy::ASK).config(LOOPBACK).manifest("tick.yaml", &tick::manifest()).prepare();
     let (viewer, local) = (Key::generate(), Key::generate());
     enrol(&gate, "viewer", "viewer", &viewer);
     enrol(&gate, "local", "admin", &local);

@@ -8,7 +8,7 @@ use crate::scene::{LOOPBACK, Scene, counted, on_record};
 #[test]
 fn an_action_that_is_not_declared_is_denied() {
     let scene = Scene::allowing();
-    for action in ["no_such_action", "HTTP_POST", "http_post2", "http", "fs_delete", ".", "..", "http_post%20"] {
+    for action in ["no_such_action", "TICK", "tick2", "tic", "fs_delete", ".", "..", "tick%20"] {
         let call = scene.agent.call(action, &scene.post_args(scene.number()));
         scene.refuses(action, on_record(404, "action_not_found"), call);
     }
@@ -18,7 +18,7 @@ fn an_action_that_is_not_declared_is_denied() {
     let entries = scene.gate.entries_of("call.denied");
     assert_eq!(entries.last().unwrap()["action_id"].as_str().unwrap().len(), 128);
     // Nothing of the path reaches a file or another route.
-    for path in ["/v1/actions/http_post/../http_post/execute", "/v1/actions//execute/x", "/v1/actions/http_post/execute/"] {
+    for path in ["/v1/actions/tick/../tick/execute", "/v1/actions//execute/x", "/v1/actions/tick/execute/"] {
         let reply = scene.post(scene.number()).path(path);
         scene.refuses(path, counted(404, "not_found"), reply);
     }
@@ -47,16 +47,18 @@ fn an_argument_that_is_not_declared_is_denied() {
         ("another case", with("URL", good["url"].clone())),
         ("__proto__", with("__proto__", json!({}))),
         ("a list for a url", with("url", json!([good["url"]]))),
-        ("a text for a body", with("body", json!("{}"))),
-        ("null for a body", with("body", Value::Null)),
+        ("a text for a number", with("number", json!("1"))),
+        ("a fraction", with("number", json!(1.5))),
+        ("beyond the maximum", with("number", json!(1_000_001))),
+        ("null for a number", with("number", Value::Null)),
         ("no url", without("url")),
-        ("no body", without("body")),
+        ("no number", without("number")),
         ("nothing", json!({})),
     ] {
-        let problem = scene.refuses(what, refused, scene.agent.call("http_post", &args));
+        let problem = scene.refuses(what, refused, scene.agent.call("tick", &args));
         assert!(problem["pointer"].is_string(), "{what}: {problem}");
     }
-    scene.agent.call("http_post", &good).send().expect(200);
+    scene.agent.call("tick", &good).send().expect(200);
     assert_eq!(scene.effects(), 1);
     scene.end();
 }

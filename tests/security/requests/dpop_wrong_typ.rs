@@ -22,7 +22,7 @@ fn a_lease_is_no_proof_and_a_proof_is_no_lease() {
     let scene = Scene::allowing();
     let lease = scene.agent.lease.clone();
     scene.repels("a lease as proof", counted(401, "invalid_dpop"), |call| call.dpop(&[&lease]));
-    let proof = Proof::new(&scene.agent.key, "POST", "http://localhost/v1/actions/http_post/execute").sign();
+    let proof = Proof::new(&scene.agent.key, "POST", "http://localhost/v1/actions/tick/execute").sign();
     let header = format!("DPoP {proof}");
     scene.repels("a proof as lease", counted(401, "invalid_lease"), |call| call.authorization(&[&header]));
     scene.end();

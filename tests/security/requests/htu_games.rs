@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, counted};
 
-const PATH: &str = "/v1/actions/http_post/execute";
+const PATH: &str = "/v1/actions/tick/execute";
 
 #[test]
 fn another_url_in_the_proof_is_refused_and_the_expected_one_named() {
@@ -10,29 +10,29 @@ fn another_url_in_the_proof_is_refused_and_the_expected_one_named() {
     for htu in [
         "",
         PATH,
-        "//localhost/v1/actions/http_post/execute",
-        "https://localhost/v1/actions/http_post/execute",
-        "ws://localhost/v1/actions/http_post/execute",
-        "http://localhost:8080/v1/actions/http_post/execute",
-        "http://localhost:080/v1/actions/http_post/execute",
-        "http://localhost:/v1/actions/http_post/execut",
-        "http://localhost./v1/actions/http_post/execute",
-        "http://localhost@evil.test/v1/actions/http_post/execute",
-        "http://user@localhost/v1/actions/http_post/execute",
-        "http://evil.test/v1/actions/http_post/execute",
-        "http://localhost.evil.test/v1/actions/http_post/execute",
-        "http://127.0.0.1/v1/actions/http_post/execute",
-        "http://localhost/v1/actions/http_post/execute/",
-        "http://localhost//v1/actions/http_post/execute",
-        "http://localhost/./v1/actions/http_post/execute",
-        "http://localhost/x/../v1/actions/http_post/execute",
-        "http://localhost/v1/actions/%68ttp_post/execute",
-        "http://localhost/v1/actions/http_post%2fexecute",
-        "http://localhost/V1/actions/http_post/execute",
+        "//localhost/v1/actions/tick/execute",
+        "https://localhost/v1/actions/tick/execute",
+        "ws://localhost/v1/actions/tick/execute",
+        "http://localhost:8080/v1/actions/tick/execute",
+        "http://localhost:080/v1/actions/tick/execute",
+        "http://localhost:/v1/actions/tick/execut",
+        "http://localhost./v1/actions/tick/execute",
+        "http://localhost@evil.test/v1/actions/tick/execute",
+        "http://user@localhost/v1/actions/tick/execute",
+        "http://evil.test/v1/actions/tick/execute",
+        "http://localhost.evil.test/v1/actions/tick/execute",
+        "http://127.0.0.1/v1/actions/tick/execute",
+        "http://localhost/v1/actions/tick/execute/",
+        "http://localhost//v1/actions/tick/execute",
+        "http://localhost/./v1/actions/tick/execute",
+        "http://localhost/x/../v1/actions/tick/execute",
+        "http://localhost/v1/actions/%74ick/execute",
+        "http://localhost/v1/actions/tick%2fexecute",
+        "http://localhost/V1/actions/tick/execute",
         "http://localhost/v1/actions/fs_read/execute",
-        "http://localhost/v1/actions/http_post/execute;x",
-        "http://localhost\\v1\\actions\\http_post\\execute",
-        " http://localhost/v1/actions/http_post/execute",
+        "http://localhost/v1/actions/tick/execute;x",
+        "http://localhost\\v1\\actions\\tick\\execute",
+        " http://localhost/v1/actions/tick/execute",
     ] {
         scene.repels(htu, counted(401, "invalid_dpop"), |call| call.proof(move |proof| proof.claim("htu", htu)));
     }

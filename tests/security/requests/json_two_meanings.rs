@@ -55,8 +55,9 @@ fn arguments_with_two_meanings_are_refused() {
     for (what, text) in BROKEN {
         scene.refuses(what, REFUSED, call(text));
     }
-    // The twin: whatever stood there, replaced by an object that has one meaning.
-    call(br#"{"a":9007199254740991,"b":"\ud83d\ude00","c":-0,"d":1e2}"#).send().expect(200);
+    // The twin: whatever stood there, replaced by an object that has one meaning. Policy cannot see into it, so it is held.
+    let held = call(br#"{"a":9007199254740991,"b":"\ud83d\ude00","c":-0,"d":1e2}"#).send().expect(202);
+    scene.operator().approve(held["approval_id"].as_str().unwrap());
     assert_eq!(scene.upstream.seen()[0].body, r#"{"a":9007199254740991,"b":"😀","c":0,"d":100}"#.as_bytes());
     scene.end();
 }
@@ -65,7 +66,7 @@ fn arguments_with_two_meanings_are_refused() {
 fn a_body_that_is_not_one_object_is_refused() {
     let scene = Scene::allowing();
     let good = scene.post_args(0).to_string();
-    let call = |text: Vec<u8>| scene.agent.call("http_post", &json!({})).body(text);
+    let call = |text: Vec<u8>| scene.agent.call("tick", &json!({})).body(text);
     for (what, text) in [
         ("two objects", format!("{good}{good}").into_bytes()),
         ("an object and a bracket", format!("{good}]").into_bytes()),
@@ -98,7 +99,7 @@ fn nesting_beyond_32_levels_is_refused_and_32_are_taken() {
         scene.refuses(&format!("{levels} levels"), REFUSED, call(levels));
     }
     let twin = call(32).send();
-    assert_eq!(twin.status, 200, "{}", shown(&twin));
+    assert_eq!(twin.status, 202, "{}", shown(&twin));
     scene.end();
 }
 

@@ -18,7 +18,7 @@ fn padded(scene: &Scene, number: u64, bytes: usize) -> String {
 fn a_body_beyond_the_actions_limit_is_refused_and_one_at_it_is_taken() {
     let scene = Scene::allowing();
     let number = scene.number();
-    let call = |bytes| scene.agent.call("http_post", &json!({})).body(padded(&scene, number, bytes));
+    let call = |bytes| scene.agent.call("tick", &json!({})).body(padded(&scene, number, bytes));
     scene.refuses("a byte too many", on_record(413, "body_too_large"), call(MIB + 1));
     let twin = call(MIB).send();
     assert_eq!(twin.status, 200, "{}", shown(&twin));
@@ -28,7 +28,7 @@ fn a_body_beyond_the_actions_limit_is_refused_and_one_at_it_is_taken() {
 #[test]
 fn a_body_beyond_the_gates_limit_is_refused_unread() {
     let scene = Scene::allowing();
-    let call = |bytes| scene.agent.call("http_post", &json!({})).body(" ".repeat(bytes));
+    let call = |bytes| scene.agent.call("tick", &json!({})).body(" ".repeat(bytes));
     scene.refuses("8 MiB and a byte", counted(413, "body_too_large"), call(8 * MIB + 1));
     // At the limit the action's own, which is lower, answers: the body was taken in.
     scene.refuses("8 MiB", on_record(413, "body_too_large"), call(8 * MIB));
@@ -44,11 +44,11 @@ fn headers_beyond_the_limit_are_refused() {
     let scene = Scene::allowing();
     let number = scene.number();
     let before = scene.before();
-    let large = scene.post(number).header("X-Padding", &"x".repeat(64 << 10)).send();
+    let large = scene.post(number).header("X-Padding", &"x".repeat(256 << 10)).send();
     assert_eq!(large.status, 431, "{}", shown(&large));
     let many = (0..200).fold(scene.post(number), |call, i| call.header(&format!("X-{i}"), "y")).send();
     assert_eq!(many.status, 431, "{}", shown(&many));
-    let line = scene.post(number).path(&format!("/v1/{}", "a".repeat(70_000))).send();
+    let line = scene.post(number).path(&format!("/v1/{}", "a".repeat(256 << 10))).send();
     assert!(matches!(line.status, 414 | 431), "{}", shown(&line));
     before.assert_same(&scene);
     // The twin: as large as an ordinary client's may become.

@@ -1,7 +1,7 @@
 //! A path argument stays below the root, follows no link, and never meets the gate's own files.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -170,7 +170,8 @@ fn a_root_that_is_the_gates_home_or_the_kernels_is_refused_at_the_start() {
     let roots: [(&str, fn(&Gate) -> std::path::PathBuf); 5] = [
         ("home", |gate| gate.home().to_owned()),
         ("keys", |gate| {
-            fs::create_dir_all(gate.keys()).unwrap();
+            let mut private = fs::DirBuilder::new();
+            private.recursive(true).mode(0o700).create(gate.keys()).unwrap();
             gate.keys()
         }),
         ("proc", |_| "/proc".into()),

@@ -1,6 +1,8 @@
 //! What was used before a restart is used after it, however the gate ended.
 
-use latchgate_tests::exchange;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use latchgate_tests::{eventually, exchange};
 use serde_json::json;
 
 use crate::scene::{Refusal, Scene, counted};
@@ -39,9 +41,12 @@ fn a_calls_proof_works_once_across_a_kill_and_a_restart() {
 #[test]
 fn a_reads_proof_from_before_the_start_is_refused() {
     let mut scene = Scene::allowing();
-    let read = scene.agent.get("/v1/approvals").proof(|proof| proof.aged(-2)).bytes();
+    let read = scene.agent.get("/v1/approvals").bytes();
     let socket = scene.gate.agent_socket();
     assert_eq!(exchange(&socket, &read).status, 200);
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let signed = second();
+    eventually("the next second", || (second() > signed).then_some(()));
     scene.gate.restart();
     let before = scene.before();
     let reply = exchange(&socket, &read);

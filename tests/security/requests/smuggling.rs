@@ -118,7 +118,7 @@ fn a_head_with_two_meanings_is_refused() {
     let scene = Scene::allowing();
     let call = Call::of(&scene);
     let host = "Host: localhost";
-    let line = "POST /v1/actions/http_post/execute HTTP/1.1";
+    let line = "POST /v1/actions/tick/execute HTTP/1.1";
     for (what, request) in [
         ("two hosts", call.told(host, "Host: localhost\r\nHost: evil.test")),
         ("the same host twice", call.told(host, "Host: localhost\r\nHost: localhost")),
@@ -129,12 +129,12 @@ fn a_head_with_two_meanings_is_refused() {
         ("a header without a colon", call.told(host, "Host: localhost\r\nX")),
         ("NUL in a header", call.told(host, "Host: localhost\r\nX: a\0b")),
         ("a carriage return in a header", call.told(host, "Host: localhost\r\nX: a\rb")),
-        ("a whole url", call.told(line, "POST http://localhost/v1/actions/http_post/execute HTTP/1.1")),
-        ("a whole url elsewhere", call.told(line, "POST http://evil.test/v1/actions/http_post/execute HTTP/1.1")),
+        ("a whole url", call.told(line, "POST http://localhost/v1/actions/tick/execute HTTP/1.1")),
+        ("a whole url elsewhere", call.told(line, "POST http://evil.test/v1/actions/tick/execute HTTP/1.1")),
         ("an authority", call.told(line, "CONNECT localhost:80 HTTP/1.1")),
         ("two spaces", call.told("POST /", "POST  /")),
-        ("an unknown version", call.told(line, "POST /v1/actions/http_post/execute HTTP/3.1")),
-        ("no version", call.told(line, "POST /v1/actions/http_post/execute")),
+        ("an unknown version", call.told(line, "POST /v1/actions/tick/execute HTTP/3.1")),
+        ("no version", call.told(line, "POST /v1/actions/tick/execute")),
     ] {
         refused(&scene, what, &request);
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::scene::{Scene, attempted, on_record, shown};
 
 /// `PORT` stands for the port of the test's service: each would reach it if it were read loosely.
-const AMBIGUOUS: [&str; 36] = [
+const AMBIGUOUS: [&str; 35] = [
     "http://user@127.0.0.1:PORT/effect",
     "http://user:password@127.0.0.1:PORT/effect",
     "http://api.github.com@127.0.0.1:PORT/effect",
@@ -14,7 +14,6 @@ const AMBIGUOUS: [&str; 36] = [
     "http://@127.0.0.1:PORT/effect",
     "http://127.0.0.1:PORT\\@api.github.com/effect",
     "http://127.0.0.1:PORT\\effect",
-    "http:\\\\127.0.0.1:PORT/effect",
     "http:///127.0.0.1:PORT/effect",
     "http://2130706433:PORT/effect",
     "http://0x7f000001:PORT/effect",
@@ -71,7 +70,7 @@ fn a_url_with_two_meanings_is_refused() {
 #[test]
 fn another_scheme_is_refused_by_the_schema() {
     let scene = Scene::allowing();
-    for url in ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "HTTP://127.0.0.1/", " http://127.0.0.1/", "javascript:1"] {
+    for url in ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "HTTP://127.0.0.1/", " http://127.0.0.1/", "javascript:1", "http:\\\\127.0.0.1/", "http:127.0.0.1/"] {
         let call = scene.agent.call("http_fetch", &json!({ "url": url }));
         scene.refuses(url, on_record(422, "schema_violation"), call);
     }

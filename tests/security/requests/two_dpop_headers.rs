@@ -6,7 +6,7 @@ use crate::scene::{Scene, counted};
 
 /// A proof that would be taken, for the next call of the scene.
 fn good(scene: &Scene, number: u64) -> String {
-    Proof::new(&scene.agent.key, "POST", "http://localhost/v1/actions/http_post/execute")
+    Proof::new(&scene.agent.key, "POST", "http://localhost/v1/actions/tick/execute")
         .lease(&scene.agent.lease)
         .body(scene.post_args(number).to_string().as_bytes())
         .sign()

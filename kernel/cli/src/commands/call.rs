@@ -20,10 +20,11 @@ use crate::{visible, wait, when};
 const EXAMPLES: &str = "\
 Examples:
   latchgate call fs_read '{\"path\":\"README.md\"}'
-  echo '{\"path\":\"a.txt\",\"content\":\"hello\\n\"}' | latchgate call fs_write - --wait
+  latchgate call fs_write - --wait < arguments.json
 
-The output goes to stdout, the receipt to stderr. A call that waits for an approval is waited for on a
-terminal; elsewhere its approval id is printed and the exit code is 4. The same call again joins it.";
+The output goes to stdout, the receipt to stderr. A call that is held is waited
+for on a terminal; elsewhere its approval id is printed and the exit code is 4.
+The same call again joins the held one.";
 
 /// How long one question about a held call stays open.
 const POLL: Duration = Duration::from_secs(25);

@@ -65,8 +65,13 @@ struct Record {
 
 async fn start(home: &DemoHome) -> Result<Running, Failure> {
     let root = home.files().to_owned();
-    up::start(UpOptions { places: home.places().clone(), root: Some(root.clone()), fallback_root: root, expose_http: None })
-        .await
+    up::start(UpOptions {
+        places: home.places().clone(),
+        root: Some(root.clone()),
+        fallback_root: root,
+        expose_http: None,
+    })
+    .await
 }
 
 fn endpoint(home: &DemoHome) -> Endpoint {

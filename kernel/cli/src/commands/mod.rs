@@ -43,11 +43,12 @@ pub struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The gate's socket, or the directory that holds it [env: LATCHGATE_SOCKET]
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Print JSON for machines: one document, or one per line, and nothing else on stdout
+    /// Print JSON for machines, and nothing else, on stdout
     #[arg(long, global = true)]
     pub json: bool,
 }

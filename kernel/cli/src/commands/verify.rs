@@ -20,8 +20,9 @@ Examples:
   latchgate verify
   latchgate verify /backup/ledger --key /safe/entry.pub
 
-Trust comes from --key or from the local gate's home, never from the directory that is checked. Without a
-key only consistency can be said, and the exit code is 2; with findings it is 6.";
+Trust comes from --key or from the local gate's home, never from the
+directory that is checked. Without a key only consistency can be said, and
+the exit code is 2; with findings it is 6.";
 
 /// Check a ledger: every signature, the tree, and that what it tells makes sense
 #[derive(Debug, Args)]
@@ -38,7 +39,10 @@ pub struct Verify {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum KeySource {
     Flag,
-    LocalHome,
+    /// The local gate's key for the local gate's ledger.
+    Own,
+    /// The local gate's key for a ledger elsewhere, which may be another gate's.
+    Assumed,
     None,
 }
 
@@ -77,7 +81,8 @@ impl Verify {
         let local_key = places.map(Places::entry_public_key).filter(|path| path.exists());
         let (key, source) = match (self.key, local_key) {
             (Some(key), _) => (Some(key), KeySource::Flag),
-            (None, Some(key)) => (Some(key), KeySource::LocalHome),
+            (None, Some(key)) if is_local => (Some(key), KeySource::Own),
+            (None, Some(key)) => (Some(key), KeySource::Assumed),
             (None, None) => (None, KeySource::None),
         };
         let dir = match (self.dir, places) {
@@ -159,7 +164,7 @@ fn sheet(report: &Report, options: &VerifyOptions, source: KeySource) -> String 
         );
     }
     facts.add("result", result_line(report));
-    if !report.findings.is_empty() && source == KeySource::LocalHome {
+    if !report.findings.is_empty() && source == KeySource::Assumed {
         facts.add("next", "if this is another gate's ledger, give that gate's key with --key FILE");
     } else if !report.findings.is_empty() {
         facts.add("next", "keep this copy, and compare it with your backup");
@@ -173,8 +178,8 @@ fn key_line(report: &Report, options: &VerifyOptions, source: KeySource) -> Stri
     let key = report.key.as_deref().map_or_else(|| "none".into(), styled);
     let path = options.key.as_deref().map(|path| styled(&path.display().to_string())).unwrap_or_default();
     match (source, report.pinned) {
-        (KeySource::Flag | KeySource::LocalHome, true) => format!("{key} (from {path})"),
-        (KeySource::Flag | KeySource::LocalHome | KeySource::None, _) => {
+        (KeySource::Flag | KeySource::Own | KeySource::Assumed, true) => format!("{key} (from {path})"),
+        (KeySource::Flag | KeySource::Own | KeySource::Assumed, false) | (KeySource::None, _) => {
             format!("{key} (the ledger's own word)")
         }
     }
@@ -263,7 +268,7 @@ result    verified: signatures, tree, checkpoints and meaning agree";
         assert_eq!((options.key, options.last_checkpoint, source), (None, None, KeySource::None));
         std::fs::write(places.entry_public_key(), "x").unwrap();
         let (options, source) = verify().options(Some(&places)).unwrap();
-        assert_eq!((options.key, source), (Some(places.entry_public_key()), KeySource::LocalHome));
+        assert_eq!((options.key, source), (Some(places.entry_public_key()), KeySource::Assumed));
         assert_eq!(options.last_checkpoint, None);
     }
 

@@ -2,7 +2,8 @@
 
 use latchgate_monitor::ports::{ApprovalStatus, CallIdentity, Refusal};
 use latchgate_wire::entry::*;
-use latchgate_wire::ids::LeaseId;
+use latchgate_wire::ids::{GrantId, LeaseId};
+use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::*;
 use latchgate_wire::time::Timestamp;
 
@@ -85,8 +86,6 @@ impl Fold {
         self.add(Body::CallIntent(CallIntent { approval: Some(approval), ..intent(grant_id, call) }))
     }
 }
-
-use latchgate_wire::ids::GrantId;
 
 fn identity(call: &Call) -> CallIdentity {
     CallIdentity {
@@ -194,8 +193,6 @@ fn another_principal_cannot_enter_a_session() {
     let call = Call { who: other, ..read_call(1) };
     assert_eq!(fold.start(1, call), refused(Refusal::Revoked));
 }
-
-use latchgate_wire::principal::Principal;
 
 #[test]
 fn a_session_ends_when_it_was_said_to_end() {

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use latchgate_monitor::ports::{CallIdentity, CommitError, Log as _, Payloads as _, Prior, Refusal};
 use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::entry::*;
@@ -24,7 +25,6 @@ fn a_new_ledger_starts_with_its_key_and_a_checkpoint() {
         assert_eq!(Checkpoint::open(&note, &key().verifying_key()).unwrap().size, 1);
     }
     let pem = std::fs::read_to_string(home.ledger_dir().join("keys/entry-0.pem")).unwrap();
-    use ed25519_dalek::pkcs8::DecodePublicKey as _;
     assert_eq!(VerifyingKey::from_public_key_pem(&pem).unwrap(), key().verifying_key());
 }
 

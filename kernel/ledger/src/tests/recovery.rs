@@ -50,7 +50,8 @@ fn an_edited_byte_is_refused_and_its_entry_named() {
 
 #[test]
 fn a_dropped_moved_or_repeated_entry_is_refused() {
-    let changes: [(u64, fn(&mut Vec<Vec<u8>>)); 4] = [
+    type Change = fn(&mut Vec<Vec<u8>>);
+    let changes: [(u64, Change); 4] = [
         (2, |lines| drop(lines.remove(2))),
         (2, |lines| lines.swap(2, 3)),
         (3, |lines| lines.insert(3, lines[2].clone())),

@@ -1,6 +1,7 @@
 //! Offline verification: a sound ledger is sound, and every kind of tampering is found and named.
 
 use ed25519_dalek::SigningKey;
+use latchgate_monitor::ports::Log as _;
 use latchgate_wire::dpop;
 use latchgate_wire::entry::*;
 use latchgate_wire::es256;
@@ -41,7 +42,6 @@ fn sound() -> Home {
     let signed = Some(signed(&waiting, "approve", &plan));
     let decision = ApprovalDecided { signed, ..decided(&waiting, Decision::Approved) };
     say(&ledger, Body::ApprovalDecided(decision)).unwrap();
-    use latchgate_monitor::ports::Log as _;
     let approval = ledger.approval(waiting.approval_id).unwrap().approved;
     let redeemed = CallIntent { approval, ..intent(grant(2), asked(call(2))) };
     let seq = say(&ledger, Body::CallIntent(redeemed.clone())).unwrap().seq;
@@ -211,7 +211,8 @@ fn a_decision_that_the_operator_did_not_sign_is_found() {
     };
     let other_body = |signed: &mut Signed, _: &CallHeld| signed.body.push(' ');
     let other_key = |signed: &mut Signed, _: &CallHeld| signed.jkt = "other".into();
-    let changes: [&dyn Fn(&mut Signed, &CallHeld); 4] = [&other_plan, &other_verb, &other_body, &other_key];
+    type Change<'a> = &'a dyn Fn(&mut Signed, &CallHeld);
+    let changes: [Change<'_>; 4] = [&other_plan, &other_verb, &other_body, &other_key];
     for change in changes {
         let home = sound();
         resign(&home, 6, |entry| {

@@ -65,7 +65,49 @@ fn number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use latchgate_wire::receipt::PlanKind;
+    use serde_json::json;
+
     use super::*;
+    use crate::plan::Plan;
+    use crate::policy::testing::{fs_action, load, plan, question};
+
+    /// The rule that decides on a plan of one step for each path, with its limit.
+    fn limit(policy: &str, paths: &[&str]) -> String {
+        let policy = load(policy).unwrap();
+        let (manifest, args) = (fs_action("file_read", "read", "low", "read"), json!({"path": "a"}));
+        let steps = paths.iter().flat_map(|path| plan(&manifest, &json!({"path": path})).steps).collect();
+        let plan = Plan { kind: PlanKind::Exact, steps };
+        let judged = policy.judge(&question(&manifest, &args, &plan)).unwrap();
+        assert!(judged.at_most.iter().all(|limit| limit.rule == judged.rule));
+        let limit = judged.at_most.map(|limit| format!(" {}/{}s", limit.n, limit.window_s));
+        format!("{}{}", judged.rule, limit.unwrap_or_default())
+    }
+
+    const LIMITED: &str = r#"@id("few") @at_most("3/1h") permit (principal, action, resource) when { context.op.path like "*few*" };"#;
+    const FREE: &str = r#"@id("free") permit (principal, action, resource);"#;
+
+    #[test]
+    fn the_rule_that_decides_brings_its_limit() {
+        let ask = r#"@id("ask") @ask("why") @at_most("1/1d") permit (principal, action, resource);"#;
+        let forbid = r#"@id("never") forbid (principal, action, resource);"#;
+        for (rules, expected) in [
+            (vec![LIMITED], "few 3/3600s"),
+            (vec![LIMITED, FREE], "few 3/3600s"),
+            (vec![FREE, LIMITED], "free"),
+            (vec![LIMITED, ask], "ask 1/86400s"),
+            (vec![LIMITED, ask, forbid], "never"),
+        ] {
+            assert_eq!(limit(&rules.join("\n"), &["few"]), expected, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn a_limited_step_is_not_hidden_behind_a_free_one() {
+        let policy = format!("{LIMITED}\n{FREE}");
+        assert_eq!(limit(&policy, &["a", "few", "b"]), "few 3/3600s");
+        assert_eq!(limit(&policy, &["a", "b"]), "free");
+    }
 
     #[test]
     fn a_rate_is_calls_in_seconds() {
@@ -82,8 +124,29 @@ mod tests {
     #[test]
     fn what_is_no_rate_is_refused() {
         for text in [
-            "", "/", "1", "1/", "1/h", "/1h", "0/1h", "1/0h", "01/1h", "1/01h", "+1/1h", "-1/1h", "1.5/1h",
-            "1/1w", "1/1H", "1/1hh", "1 /1h", "1/1h ", "1/1h/1h", "1000000000/1h", "1/1é", "é/1h", "1/é",
+            "",
+            "/",
+            "1",
+            "1/",
+            "1/h",
+            "/1h",
+            "0/1h",
+            "1/0h",
+            "01/1h",
+            "1/01h",
+            "+1/1h",
+            "-1/1h",
+            "1.5/1h",
+            "1/1w",
+            "1/1H",
+            "1/1hh",
+            "1 /1h",
+            "1/1h ",
+            "1/1h/1h",
+            "1000000000/1h",
+            "1/1é",
+            "é/1h",
+            "1/é",
         ] {
             assert_eq!(text.parse::<Rate>(), Err(RateError::Form), "{text}");
         }

@@ -72,7 +72,8 @@ fn one_line(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::testing;
+    use super::*;
+    use crate::policy::{Source, testing};
 
     #[test]
     fn an_action_without_a_permit_can_never_be_permitted() {
@@ -86,5 +87,38 @@ mod tests {
         assert!(!policy.may_permit("unheard_of"));
         assert_eq!(policy.ask_reason("ask-writes").as_deref(), Some("it changes files"));
         assert_eq!(policy.ask_reason("never"), None);
+    }
+
+    #[test]
+    fn the_summary_says_what_each_rule_answers() {
+        let policy = testing::load(
+            r#"@id("b") @ask("why") @at_most("2/1m") permit (principal, action, resource);
+               @id("a") @reason("no") forbid (principal, action, resource);
+               @id("c") permit (principal, action, resource);"#,
+        )
+        .unwrap();
+        let summary = serde_json::to_value(policy.rules_summary()).unwrap();
+        let expected = serde_json::json!([
+            {"id": "b", "effect": "ask", "reason": null, "ask": "why", "at_most": {"rule": "b", "n": 2, "window_s": 60}},
+            {"id": "a", "effect": "deny", "reason": "no", "ask": null, "at_most": null},
+            {"id": "c", "effect": "allow", "reason": null, "ask": null, "at_most": null},
+        ]);
+        assert_eq!(summary, expected);
+    }
+
+    #[test]
+    fn the_text_shown_is_the_text_in_force() {
+        let source = |name: &str, text: &str| Source { name: name.into(), text: text.into() };
+        let sources = [
+            source("b.yaml", "format: 1\nrules:\n  - { id: b, then: deny, when: { class: send } }"),
+            source("a.cedar", r#"@id("a") permit (principal, action, resource);"#),
+            source("c\npermit (principal, action, resource);", ""),
+        ];
+        let text = Policy::load(&sources, &[]).unwrap().cedar_text();
+        let files: Vec<&str> = text.lines().filter(|line| line.starts_with("// file: ")).collect();
+        assert_eq!(files[..2], ["// file: a.cedar", "// file: b.yaml"]);
+        let again = Policy::load(&[source("all.cedar", &text)], &[]).unwrap();
+        let ids: Vec<String> = again.rules_summary().into_iter().map(|rule| rule.id).collect();
+        assert_eq!(ids, ["a", "b"]);
     }
 }

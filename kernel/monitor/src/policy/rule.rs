@@ -91,7 +91,11 @@ fn read_text(name: &str, value: &str, place: &Place<'_>) -> Result<String, Polic
 
 fn read_rate(value: &str, place: &Place<'_>) -> Result<Rate, PolicyError> {
     value.parse().map_err(|error: RateError| {
-        place.error_at("at_most", format!("@at_most is no rate: {error}"), "write it as in @at_most(\"20/1h\")")
+        place.error_at(
+            "at_most",
+            format!("@at_most is no rate: {error}"),
+            "write it as in @at_most(\"20/1h\")",
+        )
     })
 }
 

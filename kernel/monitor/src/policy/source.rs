@@ -83,12 +83,7 @@ impl Loaded {
             Written::Cedar => 1 + index,
             Written::Rules { lines, .. } => lines.get(index).copied().unwrap_or(1),
         };
-        PolicyError {
-            file: self.name.clone(),
-            line,
-            problem: problem.into(),
-            remedy: remedy.into(),
-        }
+        PolicyError { file: self.name.clone(), line, problem: problem.into(), remedy: remedy.into() }
     }
 }
 

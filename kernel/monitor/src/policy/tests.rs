@@ -210,7 +210,8 @@ fn annotations_are_checked() {
     refused(&rule("", "permit"), 2, "no @id");
     refused(&rule("@id(\"no spaces\")", "permit"), 1, "@id is no name");
     refused(&rule("@id(\"default\")", "permit"), 1, "`default`");
-    refused(&rule("@id(\"a\")\n@at_most(\"3/1h\")", "permit"), 2, "not supported yet");
+    refused(&rule("@id(\"a\")\n@at_most(\"3/h\")", "permit"), 2, "@at_most is no rate");
+    refused(&rule("@id(\"a\")\n@at_most(\"3/1h\")", "forbid"), 2, "@at_most on a forbid");
     refused(&rule("@id(\"a\")\n@aks(\"why\")", "permit"), 2, "unknown annotation @aks");
     refused(&rule("@id(\"a\")\n@ask(\"\")", "permit"), 2, "@ask");
     refused(&rule("@id(\"a\")\n@reason(\"a\\nb\")", "permit"), 2, "@reason");

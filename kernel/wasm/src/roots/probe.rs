@@ -32,7 +32,7 @@ enum Look {
 
 impl Roots {
     fn open_to_look(&self, operation: FsOperation, path: &FsPath) -> Result<Look, Failure> {
-        let base = self.base()?;
+        let base = &*self.base()?;
         match operation {
             FsOperation::Read => RegularFile::open(&base.parent(path)?).map(|_| Look::Nothing),
             FsOperation::List => base.directory(path).map(|_| Look::Nothing),

@@ -37,6 +37,11 @@ impl Base {
         Ok(base)
     }
 
+    /// Whether the directory still has a name.
+    pub(super) fn exists(&self) -> bool {
+        rustix::fs::fstat(&self.dir).is_ok_and(|stat| stat.st_nlink > 0)
+    }
+
     fn check(&self) -> Result<(), String> {
         let magic = rustix::fs::fstatfs(&self.dir).map_err(|e| e.to_string())?.f_type;
         if let Some((_, name)) =
