@@ -1,7 +1,8 @@
 //! A gate of its own, in a home of its own, and what can be seen of it from outside.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::agent::{Connection, proof};
 /// Content of the file that calls read.
 pub const FILE: &str = include_str!("readme.txt");
 
+const CONFIG: &str = "[limits]\ncalls_per_s = 1000000\n";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STATUS: &str = "/v1/status";
 
@@ -35,8 +37,8 @@ impl Gate {
     /// Starts the gate below `dir` and waits until it is ready.
     pub async fn start(binary: &Path, dir: &Path) -> Result<Self> {
         let (home, root, log) = (dir.join("h"), dir.join("root"), dir.join("said"));
-        DirBuilder::new().mode(0o700).create(&home)?;
-        DirBuilder::new().mode(0o700).create(&root)?;
+        make_home(&home)?;
+        private_dir(&root)?;
         fs::write(root.join("README.md"), FILE)?;
         let said = File::create(&log)?;
         let mut command = Command::new(binary);
@@ -126,6 +128,23 @@ impl Drop for Gate {
         }
         drop(self.child.wait());
     }
+}
+
+/// With the policy that `up` would put there, and no limit on the rate: all calls come from one principal.
+fn make_home(home: &Path) -> Result<()> {
+    let policies = home.join("policies");
+    private_dir(home)?;
+    private_dir(&policies)?;
+    let policy = include_str!("../../policies/standard/policy.cedar");
+    for (path, text) in [(policies.join("standard.cedar"), policy), (home.join("latchgate.toml"), CONFIG)] {
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn private_dir(path: &Path) -> Result<()> {
+    DirBuilder::new().mode(0o700).create(path).with_context(|| format!("cannot make {}", path.display()))
 }
 
 /// Files are allocated ahead and end in zeros: what counts is what lies before those.

@@ -66,6 +66,23 @@ fn calls_and_receipts_are_read() {
 }
 
 #[test]
+fn the_same_works_over_loopback_tcp() {
+    let upstream = Upstream::answering(|_| Response::ok("a page"));
+    let at = format!("127.0.0.1:{}", closed_port());
+    let config = format!("[gate]\npublic_base_url = \"http://{at}\"\n[http]\nexpose = \"{at}\"\n{LOOPBACK}");
+    let gate = builder().config(&config).policy(policy::ALLOW).start();
+    let mut script = script(&gate, "calls");
+    script.env("UPSTREAM", upstream.url("")).env("LATCHGATE_URL", format!("http://{at}"));
+    Ran::of(script.env_remove("XDG_RUNTIME_DIR")).exited(0);
+    // The kernel's socket tables say who the peer is, as peer credentials do on the socket.
+    let principal = format!("uid:{}", rustix::process::getuid().as_raw());
+    let outcomes = gate.entries_of("call.outcome");
+    assert_eq!(outcomes.len(), 2);
+    assert!(outcomes.iter().all(|outcome| outcome["principal"] == principal), "{outcomes:#?}");
+    gate.assert_sound();
+}
+
+#[test]
 fn egress_profiles_are_read() {
     run(&gate(), "egress");
 }

@@ -101,7 +101,8 @@ fn assert_settled(entries: &[Value]) {
 }
 
 fn sum(entries: &[Value], upstream: &Upstream) -> Sum {
-    let ticks = entries.iter().filter(|entry| entry["kind"] == "call.outcome" && entry["action"]["id"] == "tick");
+    let ticks =
+        entries.iter().filter(|entry| entry["kind"] == "call.outcome" && entry["action"]["id"] == "tick");
     let statuses: Vec<&Value> = ticks.map(|entry| &entry["effects"][0]["status"]).collect();
     let count = |status: &str| statuses.iter().filter(|found| **found == status).count();
     Sum { entries: entries.len(), done: count("done"), unknown: count("unknown"), effects: upstream.count() }
@@ -110,7 +111,8 @@ fn sum(entries: &[Value], upstream: &Upstream) -> Sum {
 /// What the service counted is what the ledger knows to be done, and at most what it says may have been.
 fn assert_effects(sum: &Sum, upstream: &Upstream, promises: &[Answered]) {
     assert!((sum.done..=sum.done + sum.unknown).contains(&sum.effects), "{sum:?}");
-    let numbers: Vec<u64> = upstream.seen().iter().map(|seen| seen.json()["number"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> =
+        upstream.seen().iter().map(|seen| seen.json()["number"].as_u64().unwrap()).collect();
     let distinct: BTreeSet<u64> = numbers.iter().copied().collect();
     assert_eq!(distinct.len(), numbers.len(), "nothing happened twice");
     for answered in promises {

@@ -115,20 +115,20 @@ fn a_denial_reaches_the_agent_with_its_reason() {
 }
 
 #[test]
-fn an_agent_that_waits_is_answered_at_the_decision() {
+fn a_call_that_waits_is_told_of_a_denial() {
     let gate = Gate::builder().start();
     let (agent, operator) = (gate.raw_agent(), gate.raw_operator());
-    let id = hold(&agent, &note());
     thread::scope(|scope| {
         let executing = scope.spawn(|| agent.call("fs_write", &note()).wait(60).send());
-        let polling = scope.spawn(|| poll(&agent, &id, 60));
+        let id = operator.await_held(&[]);
+        let polling = scope.spawn({
+            let (agent, id) = (&agent, id.clone());
+            move || poll(agent, &id, 60)
+        });
         operator.deny(&id, "no");
         let denied = executing.join().unwrap();
-        // Who comes after the decision is held anew; who waited is told of it.
-        if denied.status != 202 {
-            assert_eq!(denied.outcome(), (403, "policy_denied".into()));
-            assert_eq!(denied.json()["deny_reason"], "no");
-        }
+        assert_eq!(denied.outcome(), (403, "policy_denied".into()));
+        assert_eq!((&denied.json()["deny_reason"], &denied.json()["effect"]), (&json!("no"), &json!("none")));
         assert_eq!(polling.join().unwrap()["status"], "denied");
     });
 }

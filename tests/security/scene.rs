@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use latchgate_tests::{Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, of_kind, policy, tick};
+use latchgate_tests::{
+    Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, of_kind, policy, tick,
+};
 use serde_json::{Value, json};
 
 /// Actions may reach the service of the test.
@@ -163,8 +165,12 @@ impl Scene {
             }
             Leaves::Outcome => {
                 let [intent, outcome] = new else { panic!("{what}: expected two entries, found {new:#?}") };
-                assert_eq!((&intent["kind"], &outcome["kind"]), (&json!("call.intent"), &json!("call.outcome")));
-                let statuses: Vec<_> = outcome["effects"].as_array().unwrap().iter().map(|e| &e["status"]).collect();
+                assert_eq!(
+                    (&intent["kind"], &outcome["kind"]),
+                    (&json!("call.intent"), &json!("call.outcome"))
+                );
+                let statuses: Vec<_> =
+                    outcome["effects"].as_array().unwrap().iter().map(|e| &e["status"]).collect();
                 assert!(statuses.iter().all(|status| **status == "none"), "{what}: {outcome:#}");
             }
         }

@@ -103,6 +103,7 @@ fn exit_code_of(problem: &Problem) -> u8 {
         | Code::SchemaViolation
         | Code::InvalidTarget
         | Code::InvalidConfiguration
+        | Code::LengthRequired
         | Code::HeadersTooLarge => 2,
         Code::OutcomeUnknown => 7,
         Code::MissingAuthHeader

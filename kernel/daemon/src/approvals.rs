@@ -5,9 +5,9 @@ use std::sync::Arc;
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::answer::Answer;
 use latchgate_monitor::denial::Denial;
-use latchgate_monitor::pipeline;
+use latchgate_monitor::pipeline::{self, World as _};
 use latchgate_monitor::ports::{Approval, ApprovalStatus, Clock as _, Commit, Durability, Log as _, Refusal};
-use latchgate_monitor::steps::CallPayload;
+use latchgate_monitor::steps::{CallPayload, Recorded};
 use latchgate_wire::api::{ApprovalDetail, ApprovalInfo, ApproveRequest, Decided, DenyRequest, Poll};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{ApprovalDecided, Body, Decision};
@@ -126,8 +126,7 @@ pub fn poll(gate: &Gate, approval: &Approval, trace_id: TraceId) -> Result<Poll,
     Ok(poll)
 }
 
-/// Decides yes, and executes. The decision is durable before anything is done; the execution is the gate's, not the
-/// connection's.
+/// Decides yes, and executes. Both are the gate's own work: an operator who hangs up leaves nothing in between.
 pub async fn approve(
     gate: &Arc<Gate>,
     id: ApprovalId,
@@ -145,18 +144,47 @@ pub async fn approve(
         decision: Decision::Approved,
         plan_digest: request.plan_digest,
         scope: Some(ApprovalScope::Once),
-        reason: request.note,
+        reason: operator_text("note", request.note)?,
         signed: Some(operated.signed()),
     };
-    decide(gate, body, &approval, trace_id).await?;
-    let approval = find(gate, id)?;
-    let executed = gate.tasks.spawn({
+    let task = gate.tasks.spawn({
         let gate = Arc::clone(gate);
         async move {
-            let catalog = gate.catalog.load_full();
-            pipeline::execute_approved(&gate.world, &catalog, &approval, gate.boundary).await
+            decide(&gate, body, &approval, trace_id).await?;
+            let approval = find(&gate, id)?;
+            Ok::<_, Denial>(execute(&gate, &approval).await)
         }
     });
+    match task.await {
+        Ok(executed) => Ok(told(id, executed?, trace_id)),
+        Err(error) => {
+            gate.world.count_panic();
+            Err(Denial::fault(format!("the call's task ended: {error}")))
+        }
+    }
+}
+
+/// Executes what was approved when the gate died, before anybody could be told otherwise.
+pub fn resume(gate: &Arc<Gate>) {
+    let filter = ApprovalFilter { status: Some(ApprovalStatus::Approved), ..ApprovalFilter::default() };
+    for approval in gate.world.ledger.approvals(&filter) {
+        let gate = Arc::clone(gate);
+        let tasks = gate.tasks.clone();
+        tasks.spawn(async move {
+            if let Err(denial) = execute(&gate, &approval).await {
+                tracing::warn!(approval = %approval.held.approval_id, why = %denial.detail, "an approved call was not executed after the restart");
+            }
+        });
+    }
+}
+
+async fn execute(gate: &Arc<Gate>, approval: &Approval) -> Result<Recorded, Denial> {
+    let catalog = gate.catalog.load_full();
+    pipeline::execute_approved(&gate.world, &catalog, approval, gate.boundary).await
+}
+
+/// What the operator is told of the execution.
+fn told(id: ApprovalId, executed: Result<Recorded, Denial>, trace_id: TraceId) -> Decided {
     let mut decided = Decided {
         approval_id: id,
         status: "approved".into(),
@@ -165,8 +193,8 @@ pub async fn approve(
         effect: None,
         problem: None,
     };
-    match executed.await {
-        Ok(Ok(recorded)) => {
+    match executed {
+        Ok(recorded) => {
             decided.receipt_id = Some(recorded.receipt().receipt_id);
             decided.effect = Some(recorded.receipt().effect());
             match Answer::recorded(&recorded) {
@@ -175,20 +203,29 @@ pub async fn approve(
                 Answer::Pending(_) => {}
             }
         }
-        Ok(Err(denial)) => {
+        Err(denial) => {
             log_cause(&denial, trace_id);
             let mut problem = denial.problem();
             problem.trace_id = Some(trace_id);
             decided.effect = Some(problem.effect);
             decided.problem = Some(problem);
         }
-        Err(error) => {
-            gate.count_panic();
-            return Err(Denial::fault(format!("the call's task ended: {error}")));
-        }
     }
-    Ok(decided)
+    decided
 }
+
+/// Text that an operator adds to an entry: one line of at most 1,024 bytes.
+pub fn operator_text(name: &str, text: Option<String>) -> Result<Option<String>, Denial> {
+    match text {
+        Some(text) if text.len() > OPERATOR_TEXT_BYTES_MAX || text.chars().any(char::is_control) => {
+            let detail = format!("{name}: expected one line of at most {OPERATOR_TEXT_BYTES_MAX} bytes");
+            Err(Denial::new(Code::BadRequest, detail))
+        }
+        text => Ok(text),
+    }
+}
+
+const OPERATOR_TEXT_BYTES_MAX: usize = 1024;
 
 /// Decides no.
 pub async fn deny(
@@ -204,7 +241,7 @@ pub async fn deny(
         decision: Decision::Denied,
         plan_digest: request.plan_digest,
         scope: None,
-        reason: request.reason,
+        reason: operator_text("reason", request.reason)?,
         signed: Some(operated.signed()),
     };
     decide(gate, body, &approval, trace_id).await?;

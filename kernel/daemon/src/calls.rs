@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchgate_monitor::answer::Answer;
+use latchgate_monitor::authenticator::Caller;
 use latchgate_monitor::denial::Denial;
-use latchgate_monitor::pipeline::{self, Outcome};
+use latchgate_monitor::pipeline::{self, Outcome, World as _};
 use latchgate_monitor::ports::{Approval, ApprovalStatus, Commit, Durability, Finished, Log as _, Prior};
 use latchgate_monitor::steps::Request;
 use latchgate_wire::entry::{Body, CallDenied};
@@ -37,9 +38,9 @@ pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Repl
     let trace_id = request.trace_id();
     let mut outcome = run(gate, request.clone()).await;
     if let Ok(Outcome::Joined(Prior::Finished(finished))) = &outcome
-        && gate.is_delivery_unrecorded(finished.receipt.intent_seq)
+        && gate.deliveries.is_written(finished.receipt.intent_seq).await
     {
-        // Delivered within the last second: once the ledger knows, this is a new call.
+        // Delivered a moment ago: once the ledger knows, this is a new call.
         gate.record_deliveries().await;
         outcome = run(gate, request).await;
     }
@@ -188,13 +189,29 @@ fn interrupted_entry(request: &Request) -> CallDenied {
 
 /// A panic outside the sandbox: a fault, an entry, and a counter that tests hold at zero.
 async fn panicked(gate: &Gate, entry: CallDenied, trace_id: TraceId, cause: &str) -> Denial {
-    gate.count_panic();
+    gate.world.count_panic();
     let body = Body::CallDenied(entry);
     let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
     if let Err(error) = gate.world.ledger.commit(commit).await {
         tracing::error!(%trace_id, %error, "a panic's entry was not written");
     }
     Denial::fault(format!("the call's task ended: {cause}"))
+}
+
+/// The entry of a refusal outside the pipeline, after the caller was authenticated.
+pub async fn record_refusal(gate: &Gate, caller: &Caller, what: &str, denial: &Denial, trace_id: TraceId) {
+    let body = Body::CallDenied(CallDenied {
+        who: caller.who().clone(),
+        action_id: what.to_owned(),
+        error: denial.code.as_str().to_owned(),
+        policy: None,
+        approval_id: None,
+        proof: Some(caller.proof().clone()),
+    });
+    let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
+    if let Err(error) = gate.world.ledger.commit(commit).await {
+        tracing::warn!(%trace_id, %error, "a refusal's entry was not written");
+    }
 }
 
 /// Whoever ends a fault logs it, once.

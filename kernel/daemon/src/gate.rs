@@ -1,8 +1,7 @@
 //! The running gate's state: what every route works on.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use latchgate_monitor::authenticator::Authenticator;
@@ -15,6 +14,7 @@ use latchgate_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::deliveries::Deliveries;
 use crate::home::config::Config;
 use crate::home::places::Places;
 use crate::leases::Leases;
@@ -44,8 +44,7 @@ pub struct Gate {
     /// Cancelled when the gate shall end.
     pub shutdown: CancellationToken,
     pub draining: AtomicBool,
-    pub panics: AtomicU64,
-    delivered: Mutex<BTreeSet<u64>>,
+    pub deliveries: Deliveries,
 }
 
 /// What [`Gate::new`] is made of: everything but the counters.
@@ -83,8 +82,7 @@ impl Gate {
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             draining: AtomicBool::new(false),
-            panics: AtomicU64::new(0),
-            delivered: Mutex::new(BTreeSet::new()),
+            deliveries: Deliveries::default(),
         }
     }
 
@@ -96,36 +94,26 @@ impl Gate {
         self.draining.load(Ordering::Relaxed)
     }
 
-    pub fn count_panic(&self) {
-        self.panics.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The answer of this intent was wholly written to its caller's socket.
-    pub fn mark_delivered(&self, intent_seq: u64) {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).insert(intent_seq);
-    }
-
-    /// Whether the answer was delivered and the ledger does not know it yet.
-    pub fn is_delivery_unrecorded(&self, intent_seq: u64) -> bool {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).contains(&intent_seq)
-    }
-
-    /// Writes the marks since the last time as one entry. Marks lost with the power make a repeated call join its like: the
-    /// safe side.
+    /// Writes the deliveries since the last time into the ledger. Marks lost with the power make a repeated call join its like:
+    /// the safe side.
     pub async fn record_deliveries(&self) {
-        let marks = std::mem::take(&mut *self.delivered.lock().unwrap_or_else(PoisonError::into_inner));
-        let marks: Vec<u64> = marks.into_iter().collect();
-        for intents in marks.chunks(DELIVERIES_PER_ENTRY) {
+        for intents in self.deliveries.unrecorded().chunks(DELIVERIES_PER_ENTRY) {
             let body = Body::CallsDelivered(CallsDelivered { intents: intents.to_vec() });
-            self.append(body).await;
+            if self.append(body).await {
+                self.deliveries.recorded(intents);
+            }
         }
     }
 
-    /// An entry of the gate's own, outside of any request. A refusal is logged: nobody waits for it.
-    pub async fn append(&self, body: Body) {
+    /// An entry of the gate's own, outside of any request; true once it is durable. A refusal is logged: nobody waits for it.
+    pub async fn append(&self, body: Body) -> bool {
         let commit = Commit { trace_id: None, body, payload: Durability::Buffered };
-        if let Err(error) = self.world.ledger.commit(commit).await {
-            tracing::warn!(%error, "an entry of the gate's own was not written");
+        match self.world.ledger.commit(commit).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(%error, "an entry of the gate's own was not written");
+                false
+            }
         }
     }
 }

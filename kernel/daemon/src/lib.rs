@@ -9,6 +9,7 @@ pub mod start;
 
 mod approvals;
 mod calls;
+mod deliveries;
 mod gate;
 mod http;
 mod leases;

@@ -57,11 +57,17 @@ pub struct Operators {
 pub struct Operated {
     name: String,
     signed: Signed,
+    proof: ProofId,
 }
 
 impl Operated {
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// For entries: a proof that an entry names works once, across restarts.
+    pub fn proof(&self) -> ProofId {
+        self.proof.clone()
     }
 
     /// What was signed, for the ledger.
@@ -96,6 +102,11 @@ impl Operators {
             by_key.insert(file.jwk.thumbprint(), Operator { name, role: file.role });
         }
         Ok(Self { by_key, proofs: ProofWindow::default(), started_s: now_s })
+    }
+
+    /// Marks a proof that the ledger knows as used.
+    pub fn seed(&self, proof: &ProofId) {
+        self.proofs.seed(proof);
     }
 
     /// Whether a key belongs to an operator: such a key gets no lease.
@@ -150,11 +161,11 @@ impl Operators {
         }
         let signed = Signed {
             operator: operator.name.clone(),
-            jkt: id.jkt,
+            jkt: id.jkt.clone(),
             body: String::from_utf8_lossy(presented.body).into_owned(),
             proof: text.to_owned(),
         };
-        Ok(Operated { name: operator.name.clone(), signed })
+        Ok(Operated { name: operator.name.clone(), signed, proof: id })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use latchgate_egress::Egress;
 use latchgate_ledger::{Ledger, OpenConfig, OpenError};
@@ -28,7 +29,7 @@ use crate::leases::Leases;
 use crate::operators::{LOCAL, Operators};
 use crate::running::{Running, Summary};
 use crate::world::{GateWorld, OsEntropy};
-use crate::{builtin, loading, telemetry};
+use crate::{approvals, builtin, loading, telemetry};
 
 /// What `latchgate up` was told.
 #[derive(Clone, Debug)]
@@ -128,7 +129,9 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
             request_key: HashKey::new(&keys.request),
             approval_ttl_ms: i64::from(config.approval_ttl_s) * 1000,
         },
+        panics: AtomicU64::new(0),
     };
+    world.ledger.recent_proofs().iter().for_each(|proof| operators.seed(proof));
     let authenticator = authenticator(&config, &keys, &world);
     let leases = Leases {
         kid: kid(&keys),
@@ -163,6 +166,7 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
         origin: keys.origin,
         jwks,
     }));
+    approvals::resume(&gate);
     Ok(Running::begin(gate, summary, Sockets { agent, admin, tcp }))
 }
 

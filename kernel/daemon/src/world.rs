@@ -1,6 +1,7 @@
 //! The monitor's ports, made of the real things.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchgate_ledger::{Ledger, PayloadStore};
 use latchgate_monitor::pipeline::{Settings, World};
@@ -17,6 +18,7 @@ pub struct GateWorld {
     pub clock: Arc<GateClock>,
     pub entropy: OsEntropy,
     pub settings: Settings,
+    pub panics: AtomicU64,
 }
 
 impl World for GateWorld {
@@ -53,6 +55,10 @@ impl World for GateWorld {
 
     fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    fn count_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -45,16 +45,16 @@ fn of(body: &Body) -> Option<&ProofId> {
         Body::CallDenied(denied) if denied.error == "replay_detected" => None,
         Body::CallDenied(denied) => denied.proof.as_ref(),
         Body::CallHeld(held) => held.call.proof.as_ref(),
+        Body::LeaseRevoked(revoked) => revoked.proof.as_ref(),
+        Body::ClockAccepted(accepted) => accepted.proof.as_ref(),
         Body::CallIntent(intent) => intent.call.proof.as_ref(),
         Body::GateStarted(_)
         | Body::GateRecovered(_)
         | Body::GateStopped(_)
         | Body::ConfigChanged(_)
-        | Body::LeaseRevoked(_)
         | Body::ApprovalDecided(_)
         | Body::CallOutcome(_)
         | Body::CallsDelivered(_)
-        | Body::ClockAccepted(_)
         | Body::RefusalsCounted(_) => None,
     }
 }

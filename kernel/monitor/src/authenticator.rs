@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use latchgate_wire::digest::Digest;
 use latchgate_wire::dpop;
+use latchgate_wire::ids::LeaseId;
 use latchgate_wire::lease::{self, Lease, LeaseKeys, Scopes};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::problem::Code;
@@ -39,7 +40,8 @@ pub struct Listener {
 pub enum Purpose {
     /// A call or a renewal: the proof's id goes into the ledger, so it works once across restarts.
     Entry,
-    /// A read: the proof is burned in memory, and must be younger than the gate.
+    /// A read: the proof is burned in memory, and must be younger than the gate. Whoever answers must not do so before the
+    /// second that the proof names.
     Read,
 }
 
@@ -108,9 +110,9 @@ impl Authenticator {
         check_peer(&claims.sub, &listener.peer)?;
 
         let proof = self.proof(&presented, token, &lease, now)?;
-        if purpose == Purpose::Read && proof.iat < self.started_at.as_secs() {
-            return Err(Denial::new(Code::InvalidDpop, "dpop proof is older than the gate's last start")
-                .remedy("sign a new proof"));
+        if purpose == Purpose::Read && self.may_be_from_before(&proof, claims.jti) {
+            return Err(Denial::new(Code::InvalidDpop, "dpop proof may be older than the gate's last start")
+                .remedy("sign a new proof in a second, or take a new lease"));
         }
         let who = Who {
             principal: claims.sub.clone(),
@@ -127,6 +129,14 @@ impl Authenticator {
                 .remedy("sign a new proof, with a new jti, for each request"));
         }
         Ok(Caller { who, lease, proof, boundary: listener.boundary })
+    }
+
+    /// Whether a proof that is burned in memory only may have been burned before this gate started. One made for a lease of this
+    /// gate's own time cannot: it names the lease by hash. Another is told by its time, since no read is answered before the
+    /// second that its proof names.
+    fn may_be_from_before(&self, proof: &ProofId, lease: LeaseId) -> bool {
+        let lease_is_older = lease.time_ms() < self.started_at.as_ms().unsigned_abs();
+        lease_is_older && proof.iat <= self.started_at.as_secs()
     }
 
     fn lease(&self, token: &str, now: Timestamp) -> Result<Arc<Lease>, Denial> {

@@ -33,6 +33,9 @@ pub trait World: Send + Sync {
     fn clock(&self) -> &Self::Clock;
     fn entropy(&self) -> &Self::Entropy;
     fn settings(&self) -> &Settings;
+
+    /// A panic was caught: counted, and held at zero by tests.
+    fn count_panic(&self);
 }
 
 pub struct Settings {
@@ -100,6 +103,9 @@ async fn perform<W: World>(world: &W, authorized: Authorized) -> Result<Outcome,
         Err(error) => return not_admitted(error),
     };
     let executed = spent.execute(permit, world.sandbox()).await;
+    if executed.panicked() {
+        world.count_panic();
+    }
     let attested = executed.verify().attest(world.clock(), world.entropy())?;
     attested.record(world.log(), world.payloads()).await.map(Outcome::Recorded)
 }

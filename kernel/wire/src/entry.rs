@@ -174,6 +174,9 @@ pub struct LeaseRevoked {
     pub operator: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The operator's proof, used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofId>,
 }
 
 /// A refusal of an authenticated call.
@@ -294,6 +297,9 @@ pub struct ClockAccepted {
     pub operator: String,
     /// Wall clock minus gate time, before it was accepted.
     pub drift_ms: i64,
+    /// The operator's proof, used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofId>,
 }
 
 /// Refusals before authentication, counted by problem code.

@@ -50,14 +50,8 @@ fn an_expired_call_cannot_be_approved() {
 #[test]
 fn a_call_of_a_revoked_agent_cannot_be_approved() {
     let scene = Scene::asking();
-    let targets: [fn(&Scene) -> (Value, String); 4] = [
-        |scene| held_by(scene, "lease"),
-        |scene| held_by(scene, "session"),
-        |scene| held_by(scene, "principal"),
-        |scene| held_by(scene, "all"),
-    ];
-    for target in targets {
-        let (target, id) = target(&scene);
+    for target in ["lease", "session", "principal", "all"] {
+        let (target, id) = held_by(&scene, target);
         scene.operator().revoke(&target);
         let what = target.to_string();
         scene.refuses(&what, counted(401, "lease_revoked"), approval(&scene, &id));

@@ -83,7 +83,8 @@ fn an_operator_who_hangs_up_leaves_no_call_in_between() {
         drop(operator.post(&format!("/v1/approvals/{id}/approve"), &body).begin());
         let status = latchgate_tests::eventually("an end of the call", || {
             let status = operator.show(&id)["status"].as_str().unwrap().to_owned();
-            let decided = scene.gate.entries_of("approval.decided").iter().any(|entry| entry["approval_id"] == *id);
+            let decided =
+                scene.gate.entries_of("approval.decided").iter().any(|entry| entry["approval_id"] == *id);
             // Hung up before the request was read: nothing was decided, and nothing is.
             (status == "executed" || (status == "pending" && !decided)).then_some(status)
         });

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
 use latchgate_tests::{Gate, policy, tick};
 use serde_json::{Value, json};
@@ -33,9 +34,12 @@ fn an_unchanged_plan_is_executed() {
     scene.end();
 }
 
+/// What somebody does to the file, given its path.
+type Change = fn(&Path);
+
 #[test]
 fn a_file_that_changed_between_hold_and_approval_is_left_alone() {
-    let changes: [(&str, fn(&std::path::Path)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("another content", |note| fs::write(note, "changed").unwrap()),
         ("another content of the same length", |note| fs::write(note, "odl").unwrap()),
         ("removed", |note| fs::remove_file(note).unwrap()),
@@ -58,7 +62,10 @@ fn a_file_that_changed_between_hold_and_approval_is_left_alone() {
         assert_eq!(decided["effect"], "none", "{what}: {decided}");
         let code = &decided["problem"]["error"];
         let expected = if what == "a second name" { "egress_denied" } else { "conflict" };
-        assert!([expected, "conflict", "egress_denied"].contains(&code.as_str().unwrap()), "{what}: {decided}");
+        assert!(
+            [expected, "conflict", "egress_denied"].contains(&code.as_str().unwrap()),
+            "{what}: {decided}"
+        );
         assert_eq!(content(&root), before, "{what}");
         let poll = scene.agent.get(&format!("/v1/approvals/{id}/poll")).send().expect(200);
         assert_eq!((&poll["status"], &poll["effect"]), (&json!("failed"), &json!("none")), "{what}: {poll}");
@@ -73,7 +80,11 @@ fn a_file_that_appeared_where_the_plan_saw_none_is_left_alone() {
     let note = scene.gate.root().join(NOTE);
     fs::write(&note, "appeared").unwrap();
     let decided = scene.operator().approve(&id);
-    assert_eq!((&decided["effect"], &decided["problem"]["error"]), (&json!("none"), &json!("conflict")), "{decided}");
+    assert_eq!(
+        (&decided["effect"], &decided["problem"]["error"]),
+        (&json!("none"), &json!("conflict")),
+        "{decided}"
+    );
     assert_eq!(fs::read(&note).unwrap(), b"appeared");
     scene.end();
 }
@@ -85,7 +96,11 @@ fn check_policy(policy: &str, code: &str) {
     fs::write(scene.gate.home().join("policies/standard.cedar"), policy).unwrap();
     scene.gate.restart();
     let decided = scene.operator().approve(&id);
-    assert_eq!((&decided["effect"], &decided["problem"]["error"]), (&json!("none"), &json!(code)), "{decided}");
+    assert_eq!(
+        (&decided["effect"], &decided["problem"]["error"]),
+        (&json!("none"), &json!(code)),
+        "{decided}"
+    );
     assert_eq!(fs::read(scene.gate.root().join(NOTE)).unwrap(), b"old");
     assert_void(&scene, &id, code);
     scene.end();
@@ -102,10 +117,9 @@ fn assert_void(scene: &Scene, id: &str, code: &str) {
     assert_eq!((&denied["error"], &denied["approval_id"]), (&json!(code), &json!(id)));
     assert!(scene.gate.entries_of("call.intent").is_empty());
     let shown_plan = scene.operator().show(id);
-    let again = scene.operator().post(
-        &format!("/v1/approvals/{id}/approve"),
-        &json!({ "plan_digest": shown_plan["plan_digest"] }),
-    );
+    let again = scene
+        .operator()
+        .post(&format!("/v1/approvals/{id}/approve"), &json!({ "plan_digest": shown_plan["plan_digest"] }));
     let again = again.send();
     assert_eq!(again.outcome(), (409, "approval_decided".into()), "{}", shown(&again));
     scene.also_counted("approval_decided", 1);
@@ -146,7 +160,10 @@ fn a_policy_that_now_allows_executes_the_held_plan() {
 #[test]
 fn a_manifest_that_changed_needs_another_approval() {
     let mine = [("action_id: fs_write", "action_id: note_write")];
-    let gate = Gate::builder().policy(policy::ASK).root_file(NOTE, "old").manifest("note.yaml", &tick::bundled("fs_write", &mine));
+    let gate = Gate::builder()
+        .policy(policy::ASK)
+        .root_file(NOTE, "old")
+        .manifest("note.yaml", &tick::bundled("fs_write", &mine));
     let mut scene = Scene::of(gate);
     let args = json!({ "path": NOTE, "content": "new" });
     let held = scene.agent.call("note_write", &args).send().expect(202);
@@ -158,14 +175,18 @@ fn a_manifest_that_changed_needs_another_approval() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     scene.gate.restart();
     let decided = scene.operator().approve(&id);
-    assert_eq!((&decided["effect"], &decided["problem"]["error"]), (&json!("none"), &json!("conflict")), "{decided}");
+    assert_eq!(
+        (&decided["effect"], &decided["problem"]["error"]),
+        (&json!("none"), &json!("conflict")),
+        "{decided}"
+    );
     assert_eq!(fs::read(scene.gate.root().join(NOTE)).unwrap(), b"old");
     assert_void(&scene, &id, "conflict");
     scene.end();
 }
 
 /// What lies in the root, and what it leads to.
-fn content(root: &std::path::Path) -> Vec<(String, Option<Vec<u8>>)> {
+fn content(root: &Path) -> Vec<(String, Option<Vec<u8>>)> {
     let mut content: Vec<_> = fs::read_dir(root)
         .unwrap()
         .map(|file| file.unwrap().path())

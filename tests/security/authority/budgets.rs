@@ -47,7 +47,8 @@ fn of_64_callers_at_once_ten_spend_a_budget_of_ten() {
 
 #[test]
 fn costs_are_held_to_their_budget() {
-    let priced = tick::manifest().replace("action_id: tick", "action_id: priced_tick") + "cost: { usd_cents: 40 }\n";
+    let priced =
+        tick::manifest().replace("action_id: tick", "action_id: priced_tick") + "cost: { usd_cents: 40 }\n";
     let builder = Gate::builder().policy(policy::ALLOW).config(LOOPBACK).manifest("priced.yaml", &priced);
     let scene = Scene::of(builder);
     let agent = scene.gate.raw_agent_with(&json!({ "budgets": { "max_cost_usd_cents": 119 } }));

@@ -6,7 +6,9 @@ use crate::scene::{LOOPBACK, Scene, on_record};
 
 fn scene(policy: &str) -> Scene {
     let named = |id: &str, risk: &str| {
-        tick::manifest().replace("action_id: tick", &format!("action_id: {id}")).replace("risk_level: high", &format!("risk_level: {risk}"))
+        tick::manifest()
+            .replace("action_id: tick", &format!("action_id: {id}"))
+            .replace("risk_level: high", &format!("risk_level: {risk}"))
     };
     let builder = Gate::builder()
         .policy(policy)

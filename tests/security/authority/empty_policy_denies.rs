@@ -42,7 +42,12 @@ fn an_empty_policy_denies_everything() {
 
 #[test]
 fn no_policy_file_denies_everything() {
-    let gate = Gate::builder().policy(policy::ALLOW).config(LOOPBACK).root_file("a", "a").manifest("tick.yaml", &tick::manifest()).prepare();
+    let gate = Gate::builder()
+        .policy(policy::ALLOW)
+        .config(LOOPBACK)
+        .root_file("a", "a")
+        .manifest("tick.yaml", &tick::manifest())
+        .prepare();
     fs::remove_file(gate.home().join("policies/standard.cedar")).unwrap();
     denies_everything(Scene::on(gate));
 }

@@ -1,44 +1,17 @@
 //! What belongs to one principal is not there for another: receipts, approvals, pending calls, leases and keys.
-//!
-//! The second principal is a second uid, which only root can become; without root nothing can be shown and nothing is.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::thread;
 
 use latchgate_tests::{RawAgent, policy};
-use rustix::process::{Uid, geteuid};
-use rustix::thread::set_thread_res_uid;
 use serde_json::json;
 
+use super::other_user::{OTHER, as_other, is_root};
 use crate::scene::{Refusal, Scene, counted};
 
-/// `nobody` on every system there is.
-const OTHER: u32 = 65_534;
-
 const ABSENT: Refusal = counted(404, "not_found");
-
-fn is_root() -> bool {
-    let is_root = geteuid().is_root();
-    if !is_root {
-        eprintln!("not root: a second principal cannot be had");
-    }
-    is_root
-}
-
-/// Runs on a thread of the other user. The kernel notes who connects by thread (unix(7), SO_PEERCRED).
-fn as_other<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let running = scope.spawn(|| {
-            let uid = Uid::from_raw(OTHER);
-            set_thread_res_uid(uid, uid, uid).unwrap();
-            work()
-        });
-        running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
 
 /// Lets others reach the agents' socket, as the service does with its group: behind the gate's back, once it runs.
 fn open_to_others(scene: &Scene) {
@@ -72,7 +45,8 @@ fn another_principals_receipts_and_approvals_are_not_there() {
     if !is_root() {
         return;
     }
-    let scene = Scene::of(latchgate_tests::Gate::builder().config(crate::scene::LOOPBACK).root_file("a", "mine"));
+    let scene =
+        Scene::of(latchgate_tests::Gate::builder().config(crate::scene::LOOPBACK).root_file("a", "mine"));
     open_to_others(&scene);
     let read = scene.agent.call("fs_read", &json!({ "path": "a" })).send().expect(200);
     let receipt = format!("/v1/receipts/{}", read["receipt_id"].as_str().unwrap());
@@ -125,7 +99,8 @@ fn an_idempotency_key_and_a_call_of_another_principal_are_other_calls() {
     if !is_root() {
         return;
     }
-    let scene = Scene::of(latchgate_tests::Gate::builder().policy(policy::ASK).config(crate::scene::LOOPBACK));
+    let scene =
+        Scene::of(latchgate_tests::Gate::builder().policy(policy::ASK).config(crate::scene::LOOPBACK));
     open_to_others(&scene);
     let socket = scene.gate.agent_socket();
     let other = as_other(|| RawAgent::connect(&socket, &json!({})));
@@ -133,7 +108,8 @@ fn an_idempotency_key_and_a_call_of_another_principal_are_other_calls() {
     for key in [None, Some("shared")] {
         let keyed = |agent: &RawAgent| {
             let call = scene.post_by(agent, number);
-            key.map_or(call.header("X-Same", "1"), |key| scene.post_by(agent, number).idempotency_key(key)).bytes()
+            key.map_or(call.header("X-Same", "1"), |key| scene.post_by(agent, number).idempotency_key(key))
+                .bytes()
         };
         let (own, others) = (keyed(&scene.agent), keyed(&other));
         let own = latchgate_tests::exchange(&socket, &own).expect(202);

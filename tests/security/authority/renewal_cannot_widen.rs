@@ -58,7 +58,11 @@ fn a_larger_budget_is_not_given() {
     let larger = renewed(&agent, &json!({ "budgets": { "max_calls": 1000, "max_cost_usd_cents": 1000 } }));
     assert_eq!(Token::read(&larger.lease).claims()["budgets"]["max_calls"], 2);
     scene.post_by(&larger, scene.number()).send().expect(200);
-    scene.refuses("the third of two", on_record(403, "budget_exhausted"), scene.post_by(&larger, scene.number()));
+    scene.refuses(
+        "the third of two",
+        on_record(403, "budget_exhausted"),
+        scene.post_by(&larger, scene.number()),
+    );
     scene.end();
 }
 

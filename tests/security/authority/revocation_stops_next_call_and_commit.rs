@@ -33,7 +33,8 @@ fn check(target: impl FnOnce(&RawAgent) -> Value, spares_others: bool) {
             scene.gate.restart();
         }
     }
-    let again = RawAgent::connect_as(&scene.gate.agent_socket(), &agent.key, &json!({ "agent_id": "the-revoked" }));
+    let again =
+        RawAgent::connect_as(&scene.gate.agent_socket(), &agent.key, &json!({ "agent_id": "the-revoked" }));
     scene.post_by(&again, scene.number()).send().expect(200);
     scene.end();
 }
@@ -85,7 +86,8 @@ fn a_revoked_session_has_no_lease_left_and_a_revoked_lease_has_its_renewal() {
 #[test]
 fn a_call_that_was_committed_is_recorded_and_the_next_is_stopped() {
     let upstream = Upstream::answering(|_| Response::hang());
-    let scene = Scene::with(latchgate_tests::Gate::builder().policy(policy::ALLOW).config(LOOPBACK), upstream);
+    let scene =
+        Scene::with(latchgate_tests::Gate::builder().policy(policy::ALLOW).config(LOOPBACK), upstream);
     let mut running = scene.post(scene.number()).begin();
     scene.upstream.await_requests(1);
     scene.operator().revoke(&json!({ "session": scene.agent.session_id }));

@@ -54,7 +54,10 @@ fn an_operators_proof_for_another_request_approves_nothing() {
     for (what, proof) in [
         ("made to look", signed("GET", &format!("/v1/approvals/{id}"))),
         ("made to deny", signed("POST", &format!("/v1/approvals/{id}/deny")).body(body.as_bytes())),
-        ("made for another call", signed("POST", &format!("/v1/approvals/{other}/approve")).body(body.as_bytes())),
+        (
+            "made for another call",
+            signed("POST", &format!("/v1/approvals/{other}/approve")).body(body.as_bytes()),
+        ),
         ("made for another body", signed("POST", &path).body(b"{}")),
         ("made without a body", signed("POST", &path)),
         ("made long ago", signed("POST", &path).body(body.as_bytes()).aged(-120)),
@@ -73,7 +76,8 @@ fn a_decision_changed_after_signing_approves_nothing() {
     // A member more would say more than was signed; the length is told along.
     let length = bytes.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap();
     let longer = (length.parse::<usize>().unwrap() + 1).to_string();
-    let changed = bytes.replace(&format!("Content-Length: {length}"), &format!("Content-Length: {longer}")) + " ";
+    let changed =
+        bytes.replace(&format!("Content-Length: {length}"), &format!("Content-Length: {longer}")) + " ";
     let before = scene.before();
     let reply = exchange(&scene.gate.admin_socket(), changed.as_bytes());
     scene.assert_refused("changed", &before, &reply, INVALID);
@@ -128,7 +132,11 @@ fn a_wider_scope_is_not_granted_in_passing() {
 
 #[test]
 fn a_viewer_approves_revokes_and_ends_nothing() {
-    let gate = Gate::builder().policy(policy::ASK).config(LOOPBACK).manifest("tick.yaml", &tick::manifest()).prepare();
+    let gate = Gate::builder()
+        .policy(policy::ASK)
+        .config(LOOPBACK)
+        .manifest("tick.yaml", &tick::manifest())
+        .prepare();
     let (viewer, local) = (Key::generate(), Key::generate());
     enrol(&gate, "viewer", "viewer", &viewer);
     enrol(&gate, "local", "admin", &local);
@@ -143,7 +151,11 @@ fn a_viewer_approves_revokes_and_ends_nothing() {
     let viewer = RawOperator::new(&scene.gate.admin_socket(), viewer);
     let forbidden = counted(403, "forbidden");
     scene.refuses("approve", forbidden, approval(&scene, &viewer, &id));
-    scene.refuses("revoke", forbidden, viewer.post("/v1/revoke", &json!({ "target": { "all": "everything" } })));
+    scene.refuses(
+        "revoke",
+        forbidden,
+        viewer.post("/v1/revoke", &json!({ "target": { "all": "everything" } })),
+    );
     scene.refuses("shutdown", forbidden, viewer.post("/v1/shutdown", &json!({})));
     assert_eq!(viewer.show(&id)["status"], "pending");
     still_undecided(scene, &id);

@@ -66,7 +66,14 @@ fn an_argument_that_is_not_declared_is_denied() {
 #[test]
 fn a_scope_that_is_none_gets_no_lease() {
     let scene = Scene::allowing();
-    let scopes = [json!([]), json!(["*"]), json!(["tools:*"]), json!(["tools:call", ""]), json!(["class:everything"]), json!(["action:"])];
+    let scopes = [
+        json!([]),
+        json!(["*"]),
+        json!(["tools:*"]),
+        json!(["tools:call", ""]),
+        json!(["class:everything"]),
+        json!(["action:"]),
+    ];
     for scopes in scopes {
         let ask = latchgate_tests::RawAgent::ask_for_lease(
             &scene.gate.agent_socket(),

@@ -35,13 +35,19 @@ fn every_decision_has_its_entry() {
         assert_eq!(held["call"]["policy"]["rule"], "ask");
     }
     let decision = one("approval.decided", &|entry| entry["approval_id"] == *approved);
-    assert_eq!((&decision["decision"], &decision["signed"]["operator"]), (&json!("approved"), &json!("local")));
+    assert_eq!(
+        (&decision["decision"], &decision["signed"]["operator"]),
+        (&json!("approved"), &json!("local"))
+    );
     assert_eq!(decision["signed"]["jkt"], scene.gate.operator_key().jkt());
     let decision = one("approval.decided", &|entry| entry["approval_id"] == *denied);
     assert_eq!((&decision["decision"], &decision["reason"]), (&json!("denied"), &json!("no")));
     let outcome = one("call.outcome", &|_| true);
     assert_eq!(outcome["receipt_id"], approval["receipt_id"]);
-    assert_eq!((&outcome["approval"]["id"], &outcome["approval"]["operator"]), (&json!(approved), &json!("local")));
+    assert_eq!(
+        (&outcome["approval"]["id"], &outcome["approval"]["operator"]),
+        (&json!(approved), &json!("local"))
+    );
     let revoked = one("lease.revoked", &|_| true);
     assert_eq!(revoked["target"], json!({ "session": scene.agent.session_id }));
     one("lease.issued", &|entry| entry["renews"] == scene.agent.lease_jti.as_str());

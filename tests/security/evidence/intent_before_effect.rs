@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 
 use crate::scene::{LOOPBACK, Scene};
 
+/// Intents and outcomes, as counted at each request.
+type Counts = Arc<Mutex<Vec<(usize, usize)>>>;
+
 /// A scene whose service notes, at each request, how many intents and outcomes the log has then.
-fn watched(policy: &str) -> (Scene, Arc<Mutex<Vec<(usize, usize)>>>) {
+fn watched(policy: &str) -> (Scene, Counts) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let ledger: Arc<OnceLock<PathBuf>> = Arc::default();
     let upstream = Upstream::answering({
@@ -46,6 +49,9 @@ fn an_approved_call_has_its_decision_and_intent_before_its_effect() {
     assert_eq!(*seen.lock().unwrap(), [(1, 0)]);
     let kinds: Vec<Value> = scene.entries().iter().map(|entry| entry["kind"].clone()).collect();
     let of_the_call = &kinds[kinds.len() - 4..];
-    assert_eq!(of_the_call, ["call.held", "approval.decided", "call.intent", "call.outcome"].map(|kind| json!(kind)));
+    assert_eq!(
+        of_the_call,
+        ["call.held", "approval.decided", "call.intent", "call.outcome"].map(|kind| json!(kind))
+    );
     scene.end();
 }

@@ -43,14 +43,18 @@ fn every_answer_has_its_outcome_in_the_log() {
 #[test]
 fn a_failed_call_has_its_outcome_in_the_log() {
     let upstream = latchgate_tests::Upstream::answering(|_| Response::cut());
-    let scene = Scene::with(latchgate_tests::Gate::builder().policy(policy::ALLOW).config(LOOPBACK), upstream);
+    let scene =
+        Scene::with(latchgate_tests::Gate::builder().policy(policy::ALLOW).config(LOOPBACK), upstream);
     let reply = scene.post(scene.number()).send();
     assert_eq!(reply.outcome(), (502, "provider_failed".into()));
     let problem = reply.json();
     assert_eq!(problem["effect"], "unknown", "{problem}");
     let outcomes = scene.gate.entries_of("call.outcome");
     let [outcome] = outcomes.as_slice() else { panic!("{outcomes:#?}") };
-    assert_eq!((&outcome["receipt_id"], &outcome["trace_id"]), (&problem["receipt_id"], &problem["trace_id"]));
+    assert_eq!(
+        (&outcome["receipt_id"], &outcome["trace_id"]),
+        (&problem["receipt_id"], &problem["trace_id"])
+    );
     assert_eq!(outcome["effects"][0]["status"], "unknown");
     scene.end();
 }

@@ -12,9 +12,14 @@ use crate::scene::{LOOPBACK, Scene};
 
 /// A gate that has ended, with an entry of every kind in its ledger.
 fn lived() -> Scene {
-    let policy = format!("{}\n@id(\"tick\")\npermit (principal, action == Action::\"tick\", resource);", policy::ASK)
-        .replace("permit (principal, action, resource);", "permit (principal, action in Action::\"class:read\", resource);");
-    let mut scene = Scene::of(Gate::builder().policy(&policy).config(LOOPBACK).root_file("a", "a").root_file("b", "b"));
+    let policy =
+        format!("{}\n@id(\"tick\")\npermit (principal, action == Action::\"tick\", resource);", policy::ASK)
+            .replace(
+                "permit (principal, action, resource);",
+                "permit (principal, action in Action::\"class:read\", resource);",
+            );
+    let mut scene =
+        Scene::of(Gate::builder().policy(&policy).config(LOOPBACK).root_file("a", "a").root_file("b", "b"));
     let operator = scene.operator();
     for number in 0..2 {
         scene.post(number).send().expect(200);
@@ -23,7 +28,11 @@ fn lived() -> Scene {
     for (path, decide) in [("a", true), ("b", false)] {
         let held = scene.agent.call("fs_read", &json!({ "path": path })).send().expect(202);
         let id = held["approval_id"].as_str().unwrap();
-        if decide { operator.approve(id) } else { operator.deny(id, "no") };
+        if decide {
+            operator.approve(id)
+        } else {
+            operator.deny(id, "no")
+        };
     }
     operator.revoke(&json!({ "agent": "nobody" }));
     assert!(scene.gate.terminate().success());
@@ -184,7 +193,8 @@ fn a_swapped_key_is_found() {
 fn name_key(body: &mut Body, key: &SigningKey) {
     use base64::Engine as _;
     if let Body::GateStarted(started) = body {
-        started.entry_key = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+        started.entry_key =
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
     }
 }
 

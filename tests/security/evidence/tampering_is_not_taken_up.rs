@@ -25,7 +25,10 @@ fn check(what: &str, attack: impl FnOnce(&Scene)) {
     let Err(refused) = scene.gate.start() else { panic!("{what}: the gate started") };
     assert!(refused.code > 0, "{what}: {refused:?}");
     assert!(!refused.stderr.contains("panicked"), "{what}: {refused:?}");
-    assert!(refused.stderr.contains("ledger") || refused.stderr.contains("checkpoint"), "{what}: {refused:?}");
+    assert!(
+        refused.stderr.contains("ledger") || refused.stderr.contains("checkpoint"),
+        "{what}: {refused:?}"
+    );
     assert_eq!(snapshot(&scene), before, "{what}: log or checkpoint was changed");
 }
 
@@ -61,7 +64,9 @@ fn a_changed_ledger_is_not_taken_up() {
     });
     check("a dropped entry", |scene| rewrite(&scene.gate.ledger(), |lines| drop(lines.remove(2))));
     check("two entries exchanged", |scene| rewrite(&scene.gate.ledger(), |lines| lines.swap(2, 3)));
-    check("a repeated entry", |scene| rewrite(&scene.gate.ledger(), |lines| lines.insert(2, lines[2].clone())));
+    check("a repeated entry", |scene| {
+        rewrite(&scene.gate.ledger(), |lines| lines.insert(2, lines[2].clone()))
+    });
 }
 
 #[test]

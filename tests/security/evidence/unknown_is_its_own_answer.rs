@@ -21,7 +21,10 @@ fn hanging(policy: &str) -> Scene {
 fn unknown_outcome(scene: &Scene) -> Value {
     let outcomes = scene.gate.entries_of("call.outcome");
     let [outcome] = outcomes.as_slice() else { panic!("expected one outcome, found {outcomes:#?}") };
-    assert_eq!((&outcome["failure_class"], &outcome["effects"][0]["status"]), (&json!("interrupted"), &json!("unknown")));
+    assert_eq!(
+        (&outcome["failure_class"], &outcome["effects"][0]["status"]),
+        (&json!("interrupted"), &json!("unknown"))
+    );
     assert!(outcome["result"].is_null(), "{outcome:#}");
     outcome.clone()
 }
@@ -111,7 +114,11 @@ fn a_lost_answer_is_unknown_too() {
     let number = scene.number();
     for _ in 0..2 {
         let problem = scene.post(number).send().expect(502);
-        assert_eq!((&problem["effect"], &problem["retryable"]), (&json!("unknown"), &json!(false)), "{problem}");
+        assert_eq!(
+            (&problem["effect"], &problem["retryable"]),
+            (&json!("unknown"), &json!(false)),
+            "{problem}"
+        );
     }
     assert_eq!(scene.effects(), 1);
     scene.end();

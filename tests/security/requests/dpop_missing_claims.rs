@@ -28,7 +28,9 @@ fn a_proof_without_a_required_claim_is_refused() {
 fn a_claim_beyond_its_bound_is_refused_and_one_at_it_is_taken() {
     let scene = Scene::allowing();
     scene.repels("an empty jti", INVALID, |call| call.proof(|proof| proof.claim("jti", "")));
-    scene.repels("a jti of 129 bytes", INVALID, |call| call.proof(|proof| proof.claim("jti", "j".repeat(129))));
+    scene.repels("a jti of 129 bytes", INVALID, |call| {
+        call.proof(|proof| proof.claim("jti", "j".repeat(129)))
+    });
     scene.post(scene.number()).proof(|proof| proof.claim("jti", "j".repeat(128))).send().expect(200);
     // 60 s back and 5 s ahead; a few seconds are left for a busy machine.
     for iat in [-3600, -65, 15, 3600] {

@@ -13,7 +13,9 @@ fn a_private_member_in_the_header_is_refused() {
     for member in ["d", "p", "q", "k", "oth"] {
         let mut jwk = scene.agent.key.jwk();
         jwk[member] = json!(null);
-        scene.repels(member, counted(401, "invalid_dpop"), |call| call.proof(move |proof| proof.header("jwk", jwk)));
+        scene.repels(member, counted(401, "invalid_dpop"), |call| {
+            call.proof(move |proof| proof.header("jwk", jwk))
+        });
     }
     scene.end();
 }

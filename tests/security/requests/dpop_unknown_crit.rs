@@ -17,7 +17,9 @@ fn a_proof_with_critical_extensions_is_refused() {
     ];
     for (name, value) in cases {
         let what = format!("{name}: {value}");
-        scene.repels(&what, counted(401, "invalid_dpop"), |call| call.proof(move |proof| proof.header(name, value)));
+        scene.repels(&what, counted(401, "invalid_dpop"), |call| {
+            call.proof(move |proof| proof.header(name, value))
+        });
     }
     scene.end();
 }

@@ -34,7 +34,9 @@ fn another_url_in_the_proof_is_refused_and_the_expected_one_named() {
         "http://localhost\\v1\\actions\\tick\\execute",
         " http://localhost/v1/actions/tick/execute",
     ] {
-        scene.repels(htu, counted(401, "invalid_dpop"), |call| call.proof(move |proof| proof.claim("htu", htu)));
+        scene.repels(htu, counted(401, "invalid_dpop"), |call| {
+            call.proof(move |proof| proof.claim("htu", htu))
+        });
     }
     let attack = scene.post(scene.number()).proof(|proof| proof.claim("htu", "http://evil.test/"));
     let problem = scene.refuses("evil", counted(401, "invalid_dpop"), attack);
@@ -46,7 +48,13 @@ fn another_url_in_the_proof_is_refused_and_the_expected_one_named() {
 #[test]
 fn spellings_that_mean_this_url_are_taken() {
     let scene = Scene::allowing();
-    for origin in ["http://localhost", "http://localhost:80", "http://localhost:3000", "HTTP://LocalHost", "http://localhost:"] {
+    for origin in [
+        "http://localhost",
+        "http://localhost:80",
+        "http://localhost:3000",
+        "HTTP://LocalHost",
+        "http://localhost:",
+    ] {
         scene.post(scene.number()).base_url(origin).send().expect(200);
     }
     for tail in ["?a=b", "#c", "?a#c"] {
@@ -61,7 +69,9 @@ fn spellings_that_mean_this_url_are_taken() {
 fn another_method_in_the_proof_is_refused() {
     let scene = Scene::allowing();
     for htm in ["GET", "post", "Post", "POST ", ""] {
-        scene.repels(htm, counted(401, "invalid_dpop"), |call| call.proof(move |proof| proof.claim("htm", htm)));
+        scene.repels(htm, counted(401, "invalid_dpop"), |call| {
+            call.proof(move |proof| proof.claim("htm", htm))
+        });
     }
     scene.end();
 }

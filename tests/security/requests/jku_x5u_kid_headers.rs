@@ -11,7 +11,9 @@ fn a_proof_that_points_at_a_key_is_refused_and_nothing_is_fetched() {
     let url = scene.upstream.url("/keys");
     for name in ["jku", "x5u", "x5c", "x5t", "x5t#S256"] {
         let value = if name == "x5c" { json!([url]) } else { json!(url) };
-        scene.repels(name, counted(401, "invalid_dpop"), |call| call.proof(move |proof| proof.header(name, value)));
+        scene.repels(name, counted(401, "invalid_dpop"), |call| {
+            call.proof(move |proof| proof.header(name, value))
+        });
     }
     assert_eq!(scene.upstream.count_of("/keys"), 0);
     scene.end();
@@ -30,7 +32,9 @@ fn a_kid_is_a_name_and_no_path() {
         });
         let lease = Token::read(&scene.agent.lease).header("kid", kid).sign(&stranger);
         let header = format!("DPoP {lease}");
-        scene.repels(&format!("lease {kid:?}"), counted(401, "invalid_lease"), |call| call.authorization(&[&header]));
+        scene.repels(&format!("lease {kid:?}"), counted(401, "invalid_lease"), |call| {
+            call.authorization(&[&header])
+        });
     }
     scene.end();
 }

@@ -117,7 +117,11 @@ fn requests_for_leases_with_two_meanings_are_refused() {
     }
     let twice = format!(r#"{{"dpop_jwk":{jwk},"budgets":{{"max_calls":1}},"budgets":{{"max_calls":9}}}}"#);
     scene.refuses("budgets twice", refused, ask(twice.into_bytes()));
-    scene.refuses("an unknown member", refused, ask(format!(r#"{{"dpop_jwk":{jwk},"role":1}}"#).into_bytes()));
+    scene.refuses(
+        "an unknown member",
+        refused,
+        ask(format!(r#"{{"dpop_jwk":{jwk},"role":1}}"#).into_bytes()),
+    );
     ask(format!(r#"{{"dpop_jwk":{jwk},"budgets":{{"max_calls":1}}}}"#).into_bytes()).send().expect(200);
     scene.end();
 }

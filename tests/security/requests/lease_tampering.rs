@@ -31,7 +31,11 @@ fn a_lease_that_the_gate_did_not_sign_is_refused() {
     check(&scene, "alg none, signed", &token.clone().header("alg", "none").with_signature(&signature));
     check(&scene, "unsigned", &token.with_signature(b""));
     check(&scene, "signed by the agent", &token.sign(own));
-    check(&scene, "signed by the agent, whose key it shows", &token.clone().header("jwk", own.jwk()).sign(own));
+    check(
+        &scene,
+        "signed by the agent, whose key it shows",
+        &token.clone().header("jwk", own.jwk()).sign(own),
+    );
     check(&scene, "kid of the agent", &token.clone().header("kid", own.jkt()).sign(own));
     check(&scene, "high-s", &token.with_signature(&second_form(&signature)));
     check(&scene, "padded", &format!("{issued}="));
@@ -43,7 +47,11 @@ fn a_lease_that_the_gate_did_not_sign_is_refused() {
         ("budgets", json!({ "max_calls": 1_000_000 })),
         ("session_id", json!("sess_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
     ] {
-        check(&scene, &format!("{claim} changed"), &token.clone().claim(claim, value).with_signature(&signature));
+        check(
+            &scene,
+            &format!("{claim} changed"),
+            &token.clone().claim(claim, value).with_signature(&signature),
+        );
     }
     scene.end();
 }

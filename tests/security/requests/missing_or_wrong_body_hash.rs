@@ -7,9 +7,11 @@ use crate::scene::{LOOPBACK, Refusal, Scene, counted};
 
 const INVALID: Refusal = counted(401, "invalid_dpop");
 
+type Edit = fn(Proof) -> Proof;
+
 /// Everything but a proof over exactly these bytes is refused; the same call with one is the twin.
 fn check_bound(scene: &Scene, agent: &RawAgent) {
-    let attacks: [(&str, fn(Proof) -> Proof); 6] = [
+    let attacks: [(&str, Edit); 6] = [
         ("missing", |proof| proof.without("bh")),
         ("another body's", |proof| proof.body(b"{}")),
         ("of the empty body", |proof| proof.body(b"")),

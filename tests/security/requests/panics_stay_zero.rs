@@ -107,7 +107,10 @@ fn no_argument_panics() {
             for name in ["path", "url"] {
                 scene.agent.call(action, &json!({ name: value })).send();
             }
-            scene.agent.call(action, &json!({ "url": scene.upstream.url("/"), "body": { "a": value } })).send();
+            scene
+                .agent
+                .call(action, &json!({ "url": scene.upstream.url("/"), "body": { "a": value } }))
+                .send();
         }
     }
     still_serves(&scene);
@@ -116,8 +119,19 @@ fn no_argument_panics() {
 #[test]
 fn no_token_panics() {
     let scene = Scene::allowing();
-    let good = Proof::new(&scene.agent.key, "GET", "http://localhost/v1/approvals").lease(&scene.agent.lease).sign();
-    let tokens = [good.as_str(), scene.agent.lease.as_str(), "", ".", "..", "...", "a.b.c", "=.=.=", "\u{e4}.\u{e4}.\u{e4}"];
+    let good =
+        Proof::new(&scene.agent.key, "GET", "http://localhost/v1/approvals").lease(&scene.agent.lease).sign();
+    let tokens = [
+        good.as_str(),
+        scene.agent.lease.as_str(),
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "=.=.=",
+        "\u{e4}.\u{e4}.\u{e4}",
+    ];
     for token in tokens {
         for cut in 0..token.len().min(400) {
             let Some(part) = token.get(..cut) else { continue };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use latchgate_tests::{Gate, policy};
@@ -119,8 +119,10 @@ fn links_and_what_is_no_file_are_refused() {
     scene.end();
 }
 
+type LeadsTo = fn(&Gate) -> PathBuf;
+
 /// A gate whose root is reached through a link that its operator made.
-fn with_root(leads_to: impl FnOnce(&Gate) -> std::path::PathBuf) -> Gate {
+fn with_root(leads_to: impl FnOnce(&Gate) -> PathBuf) -> Gate {
     let gate = Gate::builder().policy(policy::ALLOW).root_file("dir/file.txt", "inside").prepare();
     let target = leads_to(&gate);
     fs::rename(gate.root(), gate.base().join("old-root")).unwrap();
@@ -149,9 +151,10 @@ fn a_gates_home_below_its_root_is_out_of_reach() {
         "h/run/admin/gate-admin.sock",
         "./h//latchgate.toml",
     ] {
-        for (action, args) in
-            [("fs_read", json!({ "path": path })), ("fs_write", json!({ "path": path, "content": "attacked" }))]
-        {
+        for (action, args) in [
+            ("fs_read", json!({ "path": path })),
+            ("fs_write", json!({ "path": path, "content": "attacked" })),
+        ] {
             let (status, body) = agent.execute(action, &args, |call| call);
             assert_eq!((status, &body["error"]), (422, &json!("invalid_target")), "{action} {path}: {body}");
             assert_eq!(body["effect"], "none", "{action} {path}");
@@ -167,7 +170,7 @@ fn a_gates_home_below_its_root_is_out_of_reach() {
 
 #[test]
 fn a_root_that_is_the_gates_home_or_the_kernels_is_refused_at_the_start() {
-    let roots: [(&str, fn(&Gate) -> std::path::PathBuf); 5] = [
+    let roots: [(&str, LeadsTo); 5] = [
         ("home", |gate| gate.home().to_owned()),
         ("keys", |gate| {
             let mut private = fs::DirBuilder::new();

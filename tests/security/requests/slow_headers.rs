@@ -1,8 +1,12 @@
 //! Who speaks slowly waits for himself: half a request keeps no other caller, and no operator, from being served.
 
-use latchgate_tests::{Connection, eventually};
+use std::os::unix::net::UnixStream;
 
-use crate::scene::Scene;
+use latchgate_tests::Connection;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+use crate::scene::{Scene, counted};
 
 #[test]
 fn half_a_head_and_half_a_body_block_nobody() {
@@ -32,25 +36,40 @@ fn half_a_head_and_half_a_body_block_nobody() {
     assert_eq!(scene.effects(), 4);
 }
 
-/// More connections than the gate takes on the agents' socket: the operators' socket has its own.
+/// More connections than the gate takes on the agents' socket, and than a process has descriptors by default: the operators'
+/// socket has its own.
 #[test]
 fn an_agent_that_holds_every_connection_does_not_keep_the_operator_out() {
+    let limits = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS_BY_DEFAULT), ..limits }).unwrap();
     let scene = Scene::allowing();
+    setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).unwrap();
     let socket = scene.gate.agent_socket();
-    let mut held = Vec::new();
-    for _ in 0..1500 {
-        // A full backlog makes connect wait, which is the agent's own affair.
-        let stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
-        held.push(stream);
-        if held.len() == 1024 + 64 {
-            break;
-        }
-    }
-    scene.operator().revoke(&serde_json::json!({ "all": "everything" }));
-    drop(held);
-    let reply = eventually("the agents' socket", || {
-        let reply = scene.post(scene.number()).send();
-        (reply.status != 503).then_some(reply)
-    });
-    assert_eq!(reply.outcome(), (401, "lease_revoked".into()));
+    // Served once each, so that the gate holds them; those behind wait for it to take them.
+    let mut served: Vec<Connection> = (0..SERVED)
+        .map(|_| {
+            let mut connection = Connection::open(&socket);
+            connection.send(HEALTH);
+            connection.reply().expect(200);
+            connection
+        })
+        .collect();
+    let waiting: Vec<UnixStream> = (0..WAITING).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    scene.operator().revoke(&json!({ "all": "everything" }));
+    // Not because they were given up meanwhile: the first of them is still held.
+    served[0].send(HEALTH);
+    assert!(
+        served[0].try_reply().is_some(),
+        "the operator was let in after the held connections had timed out"
+    );
+    drop((served, waiting));
+    scene.refuses("afterwards", counted(401, "lease_revoked"), scene.post(scene.number()));
+    scene.end();
 }
+
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const DESCRIPTORS_BY_DEFAULT: u64 = 1024;
+/// Fewer than the descriptors that are left, more than enough with those that wait.
+const SERVED: usize = 900;
+/// Past the gate's own bound of 1,024 a socket, and fewer than a backlog, so that `connect` does not wait.
+const WAITING: usize = 200;

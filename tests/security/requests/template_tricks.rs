@@ -53,15 +53,15 @@ fn a_url_with_two_meanings_is_refused() {
     let scene = Scene::allowing();
     for text in AMBIGUOUS {
         let url = url(&scene, text);
-        for (action, args) in [
-            ("http_post", json!({ "url": url, "body": {} })),
-            ("http_fetch", json!({ "url": url })),
-        ] {
+        for (action, args) in
+            [("http_post", json!({ "url": url, "body": {} })), ("http_fetch", json!({ "url": url }))]
+        {
             let call = scene.agent.call(action, &args);
             scene.refuses(&format!("{action} {text:?}"), on_record(422, "invalid_target"), call);
         }
     }
-    let twin = scene.agent.call("http_fetch", &json!({ "url": url(&scene, "http://127.0.0.1:PORT/effect") })).send();
+    let twin =
+        scene.agent.call("http_fetch", &json!({ "url": url(&scene, "http://127.0.0.1:PORT/effect") })).send();
     assert_eq!(twin.status, 200, "{}", shown(&twin));
     assert_eq!(scene.effects(), 1);
     scene.end();
@@ -70,7 +70,16 @@ fn a_url_with_two_meanings_is_refused() {
 #[test]
 fn another_scheme_is_refused_by_the_schema() {
     let scene = Scene::allowing();
-    for url in ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "HTTP://127.0.0.1/", " http://127.0.0.1/", "javascript:1", "http:\\\\127.0.0.1/", "http:127.0.0.1/"] {
+    for url in [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/",
+        "gopher://127.0.0.1/",
+        "HTTP://127.0.0.1/",
+        " http://127.0.0.1/",
+        "javascript:1",
+        "http:\\\\127.0.0.1/",
+        "http:127.0.0.1/",
+    ] {
         let call = scene.agent.call("http_fetch", &json!({ "url": url }));
         scene.refuses(url, on_record(422, "schema_violation"), call);
     }

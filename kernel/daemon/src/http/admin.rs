@@ -9,7 +9,7 @@ use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
 use latchgate_wire::api::{ActionList, ApprovalList, AuditQuery, RevokeRequest, Status};
-use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked};
+use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::Code;
 use serde_json::json;
@@ -150,7 +150,7 @@ fn status(gate: &Gate, operator: &str) -> Status {
         approvals_pending: stats.approvals_pending,
         calls_running: stats.calls_running,
         unknown_outcomes: stats.unknown_outcomes,
-        panics_caught: gate.panics.load(Ordering::Relaxed),
+        panics_caught: gate.world.panics.load(Ordering::Relaxed),
         public_base_url: gate.config.public_base_url.clone(),
         home: gate.places.config_dir.display().to_string(),
         agent_socket: gate.places.agent_socket().display().to_string(),
@@ -199,7 +199,11 @@ async fn accept_clock(
     trace_id: TraceId,
 ) -> Result<Response<Whole>, Denial> {
     let drift_ms = gate.world.clock.accept();
-    let body = Body::ClockAccepted(ClockAccepted { operator: operated.name().to_owned(), drift_ms });
+    let body = Body::ClockAccepted(ClockAccepted {
+        operator: operated.name().to_owned(),
+        drift_ms,
+        proof: Some(operated.proof()),
+    });
     let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
     let committed = gate.world.ledger.commit(commit).await?;
     Ok(respond::json(200, &json!({ "drift_ms": drift_ms, "log_index": committed.seq })))
@@ -211,10 +215,14 @@ async fn revoke(
     operated: &Operated,
     trace_id: TraceId,
 ) -> Result<Response<Whole>, Denial> {
+    if let RevocationTarget::Agent(label) = &request.target {
+        approvals::operator_text("agent", Some(label.clone()))?;
+    }
     let body = Body::LeaseRevoked(LeaseRevoked {
         target: request.target.clone(),
         operator: operated.name().to_owned(),
-        reason: request.reason,
+        reason: approvals::operator_text("reason", request.reason)?,
+        proof: Some(operated.proof()),
     });
     let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
     let committed = gate.world.ledger.commit(commit).await?;

@@ -1,6 +1,7 @@
 //! The agent API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
@@ -16,6 +17,7 @@ use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::json;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::Receipt;
+use latchgate_wire::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -65,7 +67,7 @@ async fn routed(
         ("GET", ["healthz"]) => Ok(respond::json(200, &json!({ "status": "ok" }))),
         ("GET", ["readyz"]) => Ok(ready(gate)),
         ("GET", [".well-known", "jwks.json"]) => Ok(respond::json(200, &gate.jwks)),
-        ("GET", ["v1", "actions"]) => actions(gate, listener, received),
+        ("GET", ["v1", "actions"]) => actions(gate, listener, received).await,
         ("GET", ["v1", "actions", id]) => action(gate, id).map(|action| respond::json(200, &action.info())),
         ("GET", ["v1", "actions", id, "schema", "request"]) => {
             action(gate, id).map(|action| respond::json(200, &action.manifest.request_schema))
@@ -83,14 +85,17 @@ async fn routed(
             let caller = caller(gate, listener, received, Purpose::Entry)?;
             let request: RenewRequest =
                 if received.body.is_empty() { RenewRequest::default() } else { body(&received.body)? };
-            let lease = gate.leases.renew(&gate.world, &caller, request, trace_id).await?;
-            Ok(respond::json(200, &lease))
+            let renewed = gate.leases.renew(&gate.world, &caller, request, trace_id).await;
+            if let Err(denial) = &renewed {
+                calls::record_refusal(gate, &caller, "leases/renew", denial, trace_id).await;
+            }
+            Ok(respond::json(200, &renewed?))
         }
         ("POST", ["v1", "actions", id, "execute"]) => {
             execute(gate, listener, received, id, trace_id, delivery).await
         }
         ("GET", ["v1", "approvals"]) => {
-            let caller = caller(gate, listener, received, Purpose::Read)?;
+            let caller = reader(gate, listener, received).await?;
             let filter = ApprovalFilter {
                 principal: Some(caller.who().principal.clone()),
                 ..ApprovalFilter::default()
@@ -99,11 +104,11 @@ async fn routed(
             Ok(respond::json(200, &ApprovalList { approvals }))
         }
         ("GET", ["v1", "approvals", id, "poll"]) => {
-            let caller = caller(gate, listener, received, Purpose::Read)?;
+            let caller = reader(gate, listener, received).await?;
             poll(gate, &caller, received, id, trace_id).await
         }
         ("GET", ["v1", "receipts", id]) => {
-            let caller = caller(gate, listener, received, Purpose::Read)?;
+            let caller = reader(gate, listener, received).await?;
             receipt(gate, &caller, id)
         }
         (_, segments) => Err(unknown(segments)),
@@ -144,10 +149,10 @@ fn ready(gate: &Gate) -> Response<Whole> {
 }
 
 /// With a lease only what a permit could allow this principal; without, everything that is registered.
-fn actions(gate: &Gate, listener: &Listener, received: &Received) -> Result<Response<Whole>, Denial> {
+async fn actions(gate: &Gate, listener: &Listener, received: &Received) -> Result<Response<Whole>, Denial> {
     let catalog = gate.catalog.load();
     let caller = match received.headers.contains_key("authorization") {
-        true => Some(caller(gate, listener, received, Purpose::Read)?),
+        true => Some(reader(gate, listener, received).await?),
         false => None,
     };
     let visible = catalog.actions.values().filter(|action| {
@@ -182,6 +187,17 @@ fn caller(gate: &Gate, listener: &Listener, received: &Received, purpose: Purpos
     received.presented(|presented| {
         gate.authenticator.authenticate(presented, listener, purpose, &world.ledger, &*world.clock)
     })
+}
+
+/// For reads. A proof from a clock ahead is answered when its second has come: so that after a restart its time alone tells
+/// that it may have been used.
+async fn reader(gate: &Gate, listener: &Listener, received: &Received) -> Result<Caller, Denial> {
+    let caller = caller(gate, listener, received, Purpose::Read)?;
+    let ahead_ms = Timestamp::from_secs(caller.proof().iat).since(gate.world.clock.now());
+    if let Ok(ahead_ms) = u64::try_from(ahead_ms) {
+        tokio::time::sleep(Duration::from_millis(ahead_ms)).await;
+    }
+    Ok(caller)
 }
 
 async fn execute(
@@ -271,7 +287,15 @@ fn open_for_calls(gate: &Gate) -> Result<(), Denial> {
             Denial::new(Code::Draining, "the gate is shutting down").remedy("call again after the restart")
         );
     }
-    Ok(())
+    match gate.world.clock.suspect_drift_ms() {
+        None => Ok(()),
+        Some(drift_ms) => {
+            let detail =
+                format!("the system's clock is {drift_ms} ms away from gate time, so no call is taken");
+            Err(Denial::new(Code::Unavailable, detail)
+                .remedy("the operator checks the clock and runs: latchgate clock accept"))
+        }
+    }
 }
 
 /// A strictly read JSON body.

@@ -170,14 +170,27 @@ pub struct Delivery {
 impl Delivery {
     /// The last byte of this intent's answer is in the connection's buffer.
     pub fn begin(&self, intent_seq: u64) {
+        self.gate.deliveries.begin(intent_seq);
         *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(intent_seq);
     }
 
     /// The buffer is empty: the kernel has every byte.
     fn flushed(&self) {
-        let sent = self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(intent_seq) = sent {
-            self.gate.mark_delivered(intent_seq);
+        if let Some(intent_seq) = self.take() {
+            self.gate.deliveries.written(intent_seq);
+        }
+    }
+
+    fn take(&self) -> Option<u64> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<S> Drop for Stream<S> {
+    /// The connection is over; what was not flushed was not delivered.
+    fn drop(&mut self) {
+        if let Some(intent_seq) = self.delivery.take() {
+            self.delivery.gate.deliveries.abandoned(intent_seq);
         }
     }
 }

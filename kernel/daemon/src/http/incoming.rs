@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Version};
 use latchgate_monitor::authenticator::Presented;
 use latchgate_monitor::denial::Denial;
 use latchgate_wire::problem::Code;
@@ -30,7 +30,7 @@ impl Received {
     /// 400 for a message with two meanings, 408 for a slow body, 413 for a large one.
     pub async fn read(request: Request<Incoming>) -> Result<Self, Denial> {
         let (head, body) = request.into_parts();
-        unambiguous(&head.headers, &head.uri)?;
+        unambiguous(&head.headers, &head.uri, head.version)?;
         let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect());
         let body = match body.await {
             Ok(Ok(body)) => body.to_bytes().to_vec(),
@@ -89,17 +89,21 @@ impl Received {
     }
 }
 
-/// RFC 9112 sections 3.2 and 6.3: what proxies and servers have read differently is refused.
-fn unambiguous(headers: &HeaderMap, uri: &hyper::Uri) -> Result<(), Denial> {
+/// RFC 9112 sections 3.2 and 6.3: what proxies and servers have read differently is refused. Of two body lengths the server
+/// library hands on one, so a body comes with `Content-Length` or not at all (section 6.3, 411).
+fn unambiguous(headers: &HeaderMap, uri: &hyper::Uri, version: Version) -> Result<(), Denial> {
     let bad = |detail: &str| Err(Denial::new(Code::BadRequest, detail));
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
-        return bad("both Content-Length and Transfer-Encoding");
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Denial::new(Code::LengthRequired, "Transfer-Encoding is not taken")
+            .remedy("send the body with Content-Length"));
     }
     if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
         return bad("more than one Content-Length");
     }
-    if headers.get_all(HOST).iter().count() > 1 {
-        return bad("more than one Host");
+    match (headers.get_all(HOST).iter().count(), version) {
+        (1, _) | (0, Version::HTTP_10) => {}
+        (0, _) => return bad("expected a Host header"),
+        _ => return bad("more than one Host"),
     }
     if uri.authority().is_some() || uri.scheme().is_some() {
         return bad("expected a path on the request line, not a whole URL");

@@ -71,7 +71,7 @@ pub fn problem(denial: &Denial, trace_id: TraceId) -> Response<Whole> {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // What could not be read to its end leaves the connection in an unknown place.
-        Code::BadRequest | Code::BodyTooLarge | Code::RequestTimeout => {
+        Code::BadRequest | Code::LengthRequired | Code::BodyTooLarge | Code::RequestTimeout => {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}

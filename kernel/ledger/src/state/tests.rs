@@ -219,7 +219,8 @@ fn every_kind_of_revocation_stops_the_lease() {
         let mut fold = Fold::ready(Budgets::default());
         fold.start(1, read_call(1)).unwrap();
         assert!(!fold.state.is_revoked(&who));
-        let revoked = LeaseRevoked { target: target.clone(), operator: "op".into(), reason: None };
+        let revoked =
+            LeaseRevoked { target: target.clone(), operator: "op".into(), reason: None, proof: None };
         fold.wait(1).ok(Body::LeaseRevoked(revoked));
         assert!(fold.state.is_revoked(&who), "{target:?}");
         assert_eq!(fold.start(2, read_call(1)), refused(Refusal::Revoked), "{target:?}");
@@ -231,7 +232,12 @@ fn every_kind_of_revocation_stops_the_lease() {
 fn a_lease_made_after_the_revocation_of_its_principal_counts() {
     let mut fold = Fold::ready(Budgets::default());
     let target = RevocationTarget::Principal(who().principal);
-    fold.wait(5).ok(Body::LeaseRevoked(LeaseRevoked { target, operator: "op".into(), reason: None }));
+    fold.wait(5).ok(Body::LeaseRevoked(LeaseRevoked {
+        target,
+        operator: "op".into(),
+        reason: None,
+        proof: None,
+    }));
     let renewed = |ms: i64| Who { lease_jti: LeaseId::new((T0 + ms) as u64, 2), ..who() };
     assert!(fold.state.is_revoked(&renewed(5)));
     assert!(!fold.state.is_revoked(&renewed(6)));
@@ -246,7 +252,12 @@ fn revoking_others_changes_nothing() {
         RevocationTarget::Principal(Principal::Uid(1)),
         RevocationTarget::Agent("other".into()),
     ] {
-        fold.ok(Body::LeaseRevoked(LeaseRevoked { target, operator: "op".into(), reason: None }));
+        fold.ok(Body::LeaseRevoked(LeaseRevoked {
+            target,
+            operator: "op".into(),
+            reason: None,
+            proof: None,
+        }));
     }
     fold.start(1, read_call(1)).unwrap();
 }
@@ -360,7 +371,7 @@ fn an_approval_after_revocation_executes_nothing() {
     let waiting = held(2, asked(call(2)));
     fold.ok(Body::CallHeld(waiting.clone()));
     let target = RevocationTarget::Session(session(1));
-    fold.ok(Body::LeaseRevoked(LeaseRevoked { target, operator: "op".into(), reason: None }));
+    fold.ok(Body::LeaseRevoked(LeaseRevoked { target, operator: "op".into(), reason: None, proof: None }));
     assert_eq!(fold.redeem(1, asked(call(1)), approval), refused(Refusal::Revoked));
     fold.refused(Body::ApprovalDecided(decided(&waiting, Decision::Approved)), Refusal::Revoked);
     fold.ok(Body::ApprovalDecided(decided(&waiting, Decision::Void)));

@@ -152,6 +152,7 @@ pub struct Scripted {
     pub sandbox: ScriptedSandbox,
     pub fixed: Fixed,
     settings: Settings,
+    pub panics: AtomicU64,
 }
 
 impl World for Scripted {
@@ -189,6 +190,10 @@ impl World for Scripted {
     fn settings(&self) -> &Settings {
         &self.settings
     }
+
+    fn count_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A sandbox that does what was planned.
@@ -216,6 +221,7 @@ pub fn world() -> Scripted {
         sandbox: ScriptedSandbox { runs: AtomicU64::new(0), ran: Mutex::new(Some(done())) },
         fixed: Fixed(AtomicU64::new(1)),
         settings: Settings { request_key: HashKey::new(&[7; 32]), approval_ttl_ms: 900_000 },
+        panics: AtomicU64::new(0),
     }
 }
 

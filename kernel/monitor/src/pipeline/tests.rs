@@ -129,6 +129,7 @@ fn a_panic_in_the_sandbox_is_recorded_as_unknown() {
     let world = world();
     *world.sandbox.ran.lock().unwrap() = None;
     let recorded = recorded(&world, ALLOW);
+    assert_eq!(world.panics.load(Ordering::Relaxed), 1);
     assert_eq!(recorded.receipt().effect(), EffectStatus::Unknown);
     assert_eq!(recorded.receipt().failure_class, Some(FailureClass::Fault));
     assert_eq!(Answer::recorded(&recorded).status(), 500);
@@ -232,8 +233,13 @@ fn an_approved_call_executes_the_plan_that_was_held() {
 
 #[test]
 fn an_approval_is_void_once_policy_denies_or_another_rule_asks() {
-    let other_rule = ASK.replace("@id(\"ask\")", "@id(\"other\")");
-    for (policy, code) in [(DENY, Code::PolicyDenied), (other_rule.as_str(), Code::Conflict)] {
+    let other_name = ASK.replace("@id(\"ask\")", "@id(\"other\")");
+    let same_name = ASK.replace("a person shall see it", "another question");
+    for (policy, code) in [
+        (DENY, Code::PolicyDenied),
+        (other_name.as_str(), Code::Conflict),
+        (same_name.as_str(), Code::Conflict),
+    ] {
         let world = world();
         let approval = approved(&world);
         let denial =

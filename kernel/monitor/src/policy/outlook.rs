@@ -2,6 +2,7 @@
 
 use cedar_policy as cedar;
 
+use latchgate_wire::digest::Digest;
 use latchgate_wire::receipt::Verdict;
 use serde::Serialize;
 
@@ -36,6 +37,12 @@ impl Policy {
             Effect::Ask(why) => Some(why.clone()),
             Effect::Allow | Effect::Deny => None,
         }
+    }
+
+    /// The digest of a rule as written; `None` for verdicts that no rule gave.
+    pub fn rule_digest(&self, rule: &str) -> Option<Digest> {
+        let place = self.rule_places.get(rule)?;
+        self.rules.get(*place).map(|rule| rule.digest)
     }
 
     /// Every rule: in the order of the files' names, and within a file as written.

@@ -1,6 +1,7 @@
 //! What a rule's annotations say: its name, whether it asks, how often it permits, and what the agent may be told.
 
 use cedar_policy as cedar;
+use latchgate_wire::digest::Digest;
 
 use super::at_most::{AtMost, Rate, RateError};
 use super::source::{Place, PolicyError};
@@ -17,6 +18,8 @@ pub(super) struct Rule {
     pub reason: Option<String>,
     /// Of a permit.
     pub at_most: Option<AtMost>,
+    /// Of the rule as written: a rule is more than its name.
+    pub digest: Digest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Rule {
         match id {
             Some(id) if errors.is_empty() => {
                 let at_most = rate.map(|rate| rate.of(&id));
-                Ok(Self { id, effect, reason, at_most })
+                Ok(Self { digest: Digest::of(rule.to_string().as_bytes()), id, effect, reason, at_most })
             }
             _ => Err(errors),
         }

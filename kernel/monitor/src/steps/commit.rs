@@ -128,7 +128,7 @@ impl Authorized {
         let Self { planned, policy, approval } = self;
         let (approval, payload) = match approval {
             Some((approval, payload)) => (Some(approval), payload),
-            None => (None, planned.store(with.payloads)?),
+            None => (None, planned.store(with.payloads, &policy)?),
         };
         let now = with.clock.now();
         let manifest = &planned.action.manifest;

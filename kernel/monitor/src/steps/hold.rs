@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use latchgate_wire::digest::Salt;
+use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::entry::{Body, Call, CallHeld};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::jcs;
@@ -44,6 +44,8 @@ pub struct CallPayload {
     salt: String,
     pub args: Value,
     pub plan: Plan,
+    /// Digest of the rule that judged, as written: what asks under the same name must still be the same rule.
+    pub rule: Option<Digest>,
 }
 
 impl Asked {
@@ -54,7 +56,7 @@ impl Asked {
         holding: &Holding<'_, L, P, C, E>,
     ) -> Result<Held, HoldError> {
         let Self { planned, policy } = self;
-        let payload = planned.store(holding.payloads)?;
+        let payload = planned.store(holding.payloads, &policy)?;
         let now = holding.clock.now();
         let approval_id = ApprovalId::new(now.as_ms().unsigned_abs(), holding.entropy.u128());
         let trace_id = planned.subject.trace_id;
@@ -92,11 +94,12 @@ impl From<CommitError> for HoldError {
 
 impl Planned {
     /// Puts arguments, plan and salt into the payload store.
-    pub(super) fn store(&self, payloads: &impl Payloads) -> Result<PayloadAt, Denial> {
+    pub(super) fn store(&self, payloads: &impl Payloads, policy: &PolicyRef) -> Result<PayloadAt, Denial> {
         let payload = CallPayload {
             salt: BASE64.encode(self.salt.0),
             args: self.args.clone(),
             plan: self.plan.clone(),
+            rule: self.catalog.policy.rule_digest(&policy.rule),
         };
         let bytes = jcs::canonical(&payload).map_err(|error| Denial::fault(error.to_string()))?;
         Ok(payloads.put(&bytes)?)

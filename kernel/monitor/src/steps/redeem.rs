@@ -30,13 +30,18 @@ pub fn redeem<L: Log, C: Clock>(
     let (ApprovalStatus::Approved, Some(approved)) = (approval.status, approval.approved.clone()) else {
         return Err(Refusal::ApprovalNot { status: approval.status }.into());
     };
-    let planned = planned(approval, boundary, catalog, payloads)?;
+    let (planned, held_rule) = planned(approval, boundary, catalog, payloads)?;
     let judgement = planned.judge(judging.log, judging.clock.now())?;
     let policy = planned.policy_ref(&judgement);
     let held = &approval.held.call;
     match judgement.verdict {
         Verdict::Deny => return Err(denied(judgement, policy)),
-        Verdict::Ask if judgement.rule != held.policy.rule => return Err(Refusal::ConfigChanged.into()),
+        Verdict::Ask
+            if judgement.rule != held.policy.rule
+                || catalog.policy.rule_digest(&judgement.rule) != held_rule =>
+        {
+            return Err(Refusal::ConfigChanged.into());
+        }
         Verdict::Ask | Verdict::Allow => {}
     }
     Ok(Authorized { planned, policy, approval: Some((approved, held.payload)) })
@@ -47,7 +52,7 @@ fn planned(
     boundary: Boundary,
     catalog: &Arc<Catalog>,
     payloads: &impl Payloads,
-) -> Result<Planned, Denial> {
+) -> Result<(Planned, Option<Digest>), Denial> {
     let held = &approval.held.call;
     let Some(action) = catalog.actions.get(&held.action.id) else {
         return Err(Denial::new(Code::ActionNotFound, "the action was removed since the call was held"));
@@ -63,7 +68,7 @@ fn planned(
     if plan_digest != held.plan.digest || args_digest != held.args_digest {
         return Err(Denial::fault("the stored plan is not the one in the held entry"));
     }
-    Ok(Planned {
+    let planned = Planned {
         subject: Subject {
             who: held.who.clone(),
             trace_id: approval.trace_id.ok_or_else(|| Denial::fault("a held entry without trace id"))?,
@@ -87,5 +92,6 @@ fn planned(
         plan_digest,
         args_digest,
         obstacle: None,
-    })
+    };
+    Ok((planned, stored.rule))
 }
