@@ -27,12 +27,16 @@ impl Goal {
     }
 }
 
-pub fn print(floor: &Floor, measured: &Measured) -> anyhow::Result<()> {
+pub fn print(floor: &Floor, measured: &Measured, load: f64) -> anyhow::Result<()> {
     println!("\n{:<58} {:>10} {:>10}", "goals", "", "measured");
     for goal in goals(floor, measured, machine::cores()? as f64) {
         let (sign, bound) = goal.bound;
         let (bound, value) = (format!("{sign} {bound}"), shown(goal.measured));
         println!("{:<58} {bound:>10} {value:>10}  {}", goal.name, goal.verdict());
+    }
+    // The measurement itself keeps the machine busy, so this was read before it.
+    if load >= 0.5 {
+        println!("\nthe machine was busy with other things (load {load}): times and rates say little");
     }
     Ok(())
 }

@@ -23,9 +23,10 @@ pub fn cores() -> Result<usize> {
 }
 
 /// Of the last minute: whatever it is above 0 was taken from what is measured here.
-fn load() -> Result<String> {
+pub fn load() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
-    Ok(text.split(' ').next().unwrap_or_default().to_owned())
+    let minute = text.split(' ').next().unwrap_or_default();
+    minute.parse().context("/proc/loadavg begins with no number")
 }
 
 /// Not every architecture names its model.

@@ -70,19 +70,23 @@ fn run(args: &Args) -> Result<()> {
     };
     let dir = tempfile::Builder::new().prefix("b").tempdir_in(&args.dir);
     let dir = dir.with_context(|| format!("no directory below {}", args.dir.display()))?;
+    let load = machine::load()?;
     println!("machine  {}\n", machine::describe(dir.path())?);
 
-    let floor = floor::measure(&args.guest, dir.path(), counts.floor)?;
-    floor.print();
+    let floor = || floor::measure(&args.guest, dir.path(), counts.floor);
+    let before = floor()?;
     if args.floor_only {
+        before.print();
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let gate = runtime.block_on(Gate::start(&args.gate, dir.path()))?;
     let measured = runtime.block_on(measure_gate(&gate, &counts));
     let measured = measured.with_context(|| format!("the gate said:\n{}", gate.said()))?;
+    let floor = before.or_less(floor()?);
+    floor.print();
     measured.print();
-    goals::print(&floor, &measured)
+    goals::print(&floor, &measured, load)
 }
 
 /// What was seen of the gate.

@@ -2,10 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use latchgate_tests::{
-    Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, of_kind, policy, tick,
-};
+use latchgate_tests::{Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, eventually, of_kind, policy, tick};
 use serde_json::{Value, json};
 
 /// Actions may reach the service of the test.
@@ -195,6 +194,13 @@ impl Scene {
         let reply = attack.send();
         self.assert_refused(what, &before, &reply, refusal);
         reply.json()
+    }
+
+    /// Reads under a lease from before a start are taken from the second after it on: waits for that second.
+    pub fn await_reads(&self) {
+        let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = second();
+        eventually("the next second", || (second() > now).then_some(()));
     }
 
     /// To be expected at the end as well: a refusal that was seen by other means than [`Self::refuses`].

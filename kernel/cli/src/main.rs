@@ -7,7 +7,6 @@ mod commands;
 
 mod connect;
 mod exit;
-mod process;
 
 mod console;
 mod render;

@@ -7,6 +7,7 @@
 
 mod endpoint;
 mod guard;
+mod process;
 
 mod transport;
 
@@ -27,4 +28,5 @@ pub use agent::{AgentClient, AgentOptions, CallOptions, CallOutcome};
 pub use endpoint::{Endpoint, EndpointError, Search};
 pub use error::ClientError;
 pub use operator::OperatorClient;
+pub use process::Process;
 pub use public::PublicClient;

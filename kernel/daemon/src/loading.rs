@@ -53,7 +53,9 @@ fn manifests(places: &Places) -> Result<Vec<Source>, StartError> {
 }
 
 fn policies(places: &Places) -> Result<Vec<Source>, StartError> {
-    read_sources(&places.config_dir, &places.policies_dir(), "cedar")
+    let mut sources = read_sources(&places.config_dir, &places.policies_dir(), "cedar")?;
+    sources.extend(read_sources(&places.config_dir, &places.policies_dir(), "yaml")?);
+    Ok(sources)
 }
 
 /// Every file of a directory with that ending, by name. Others who may write there would rule the gate.

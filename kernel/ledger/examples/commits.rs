@@ -154,6 +154,7 @@ async fn call(ledger: &Ledger, is_read: bool, work: Duration) -> Result<(), Fail
                 digest: Digest::of(b"policy"),
                 rule: "allow-notes".into(),
                 verdict: Verdict::Allow,
+                at_most: None,
             },
             idempotency_key: None,
             is_read,

@@ -87,6 +87,9 @@ impl From<Refusal> for Denial {
                 Self::new(Code::LeaseRevoked, detail).remedy("ask the operator, then take a new lease")
             }
             Refusal::BudgetExhausted => Self::new(Code::BudgetExhausted, detail),
+            Refusal::RateExhausted => {
+                Self::new(Code::BudgetExhausted, detail).remedy("wait until the policy's window has moved on")
+            }
             Refusal::GrantUsed => Self::new(Code::GrantConsumed, detail),
             Refusal::ConfigChanged => {
                 Self::new(Code::Conflict, detail).remedy("call again: it is judged anew")

@@ -105,6 +105,8 @@ pub enum Refusal {
     Revoked,
     #[error("the session's budget is used up")]
     BudgetExhausted,
+    #[error("policy permits no more calls of this kind for now")]
+    RateExhausted,
     #[error("the grant was used before")]
     GrantUsed,
     #[error("policy or manifest changed since the call was judged")]

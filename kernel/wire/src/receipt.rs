@@ -71,6 +71,17 @@ pub struct PolicyRef {
     pub digest: Digest,
     pub rule: String,
     pub verdict: Verdict,
+    /// The rule's own limit (`@at_most`), counted when a call is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<AtMost>,
+}
+
+/// So many calls within so many seconds, over everybody whom the rule permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtMost {
+    pub n: u64,
+    pub window_s: u64,
 }
 
 /// How far an approval reaches.

@@ -26,7 +26,7 @@ fn wider_scopes_are_refused() {
         json!(["action:tick", "action:fs_read"]),
     ] {
         let attack = renewal(&agent, &json!({ "scopes": scopes }));
-        scene.refuses(&scopes.to_string(), counted(403, "scope_insufficient"), attack);
+        scene.refuses(&scopes.to_string(), on_record(403, "scope_insufficient"), attack);
     }
     let outside = agent.call("fs_list", &json!({}));
     scene.refuses("a call outside of the scopes", on_record(403, "scope_insufficient"), outside);
@@ -43,7 +43,7 @@ fn narrower_scopes_stay_narrow() {
     let number = scene.number();
     scene.refuses("narrow", on_record(403, "scope_insufficient"), scene.post_by(&narrow, number));
     let attack = renewal(&narrow, &json!({ "scopes": ["tools:call"] }));
-    scene.refuses("wide again", counted(403, "scope_insufficient"), attack);
+    scene.refuses("wide again", on_record(403, "scope_insufficient"), attack);
     let default = renewed(&narrow, &json!({}));
     scene.refuses("unsaid", on_record(403, "scope_insufficient"), scene.post_by(&default, number));
     default.call("fs_list", &json!({})).send().expect(200);

@@ -31,6 +31,7 @@ fn check(target: impl FnOnce(&RawAgent) -> Value, spares_others: bool) {
         }
         if when == "at once" {
             scene.gate.restart();
+            scene.await_reads();
         }
     }
     let again =

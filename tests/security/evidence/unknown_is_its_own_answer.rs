@@ -56,6 +56,7 @@ fn a_call_that_a_kill_interrupted_is_unknown_and_is_not_repeated() {
         assert_unknown(&scene.post_by(&scene.gate.raw_agent(), number).send(), receipt);
         scene.gate.restart();
     }
+    scene.await_reads();
     let read = scene.agent.get(&format!("/v1/receipts/{}", receipt.as_str().unwrap())).send().expect(200);
     assert_eq!(read["normalized_result"]["kind"], "unknown", "{read:#}");
     assert_eq!(scene.effects(), 1);
@@ -99,6 +100,7 @@ fn an_approved_call_that_a_kill_interrupted_is_unknown_and_its_approval_spent() 
     assert_eq!(operator.show(id)["status"], "unknown");
     assert_eq!(operator.post(&path, &body).send().outcome(), (409, "approval_decided".into()));
     scene.also_counted("approval_decided", 1);
+    scene.await_reads();
     let poll = scene.agent.get(&format!("/v1/approvals/{id}/poll")).send().expect(200);
     assert_eq!((&poll["status"], &poll["effect"]), (&json!("failed"), &json!("unknown")), "{poll}");
     assert_unknown(&scene.post(number).send(), &receipt);

@@ -9,7 +9,7 @@ use super::{AsOperator, Global};
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
-use crate::process::Process;
+use latchgate_client::Process;
 use crate::wait;
 
 const EXAMPLES: &str = "\

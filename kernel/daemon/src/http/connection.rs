@@ -38,7 +38,6 @@ enum Entrance {
 /// From the first byte, or from the last answer, to the end of a request's head. Ends idle connections too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-const CONNECTIONS_MAX: usize = 1024;
 /// How long open requests may take to end once the gate is to stop.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -87,7 +86,11 @@ struct Connections {
 
 impl Connections {
     fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, graceful: GracefulShutdown::new(), permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+        Self {
+            gate,
+            graceful: GracefulShutdown::new(),
+            permits: Arc::new(Semaphore::new(crate::hardening::connections_max())),
+        }
     }
 
     fn listener(&self, uid: u32) -> Listener {

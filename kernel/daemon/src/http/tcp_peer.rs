@@ -21,11 +21,17 @@ pub fn uid(local: SocketAddr, peer: SocketAddr) -> io::Result<u32> {
 fn find(table: &str, local: SocketAddr, peer: SocketAddr) -> Option<u32> {
     let (local, peer) = (plain(local), plain(peer));
     table.lines().skip(1).find_map(|line| {
-        let columns: Vec<&str> = line.split_ascii_whitespace().take(8).collect();
-        let [_, own, remote, _, _, _, _, uid] = columns.as_slice() else { return None };
-        (address(own)? == peer && address(remote)? == local).then(|| uid.parse().ok()).flatten()
+        let columns: Vec<&str> = line.split_ascii_whitespace().take(10).collect();
+        let [_, own, remote, state, _, _, _, uid, _, inode] = columns.as_slice() else { return None };
+        let is_peer = address(own)? == peer && address(remote)? == local;
+        // A socket that nobody holds any more shows as root's.
+        let is_held = *state == ESTABLISHED && *inode != "0";
+        (is_peer && is_held).then(|| uid.parse().ok()).flatten()
     })
 }
+
+/// `TCP_ESTABLISHED` of the kernel's tcp_states.h.
+const ESTABLISHED: &str = "01";
 
 fn plain(address: SocketAddr) -> (IpAddr, u16) {
     (address.ip().to_canonical(), address.port())
@@ -56,11 +62,16 @@ mod tests {
     #[test]
     fn the_peers_row_is_found_and_the_gates_own_is_not_taken_for_it() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n\
-             0: 0100007F:0BB8 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 1\n\
-             1: 0100007F:D431 0100007F:0BB8 01 00000000:00000000 00:00000000 00000000  1000        0 2\n";
+             0: 0100007F:0BB8 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 11\n\
+             1: 0100007F:D431 0100007F:0BB8 01 00000000:00000000 00:00000000 00000000  1000        0 12\n\
+             2: 0100007F:D433 0100007F:0BB8 01 00000000:00000000 00:00000000 00000000     0        0 0\n\
+             3: 0100007F:D434 0100007F:0BB8 06 00000000:00000000 00:00000000 00000000     0        0 14\n";
         let (local, peer) = ("127.0.0.1:3000".parse().unwrap(), "127.0.0.1:54321".parse().unwrap());
         assert_eq!(find(table, local, peer), Some(1000));
         assert_eq!(find(table, local, "127.0.0.1:54322".parse().unwrap()), None);
+        for orphaned in ["127.0.0.1:54323", "127.0.0.1:54324"] {
+            assert_eq!(find(table, local, orphaned.parse().unwrap()), None, "{orphaned}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod approvals;
 mod calls;
 mod grants;
+mod rates;
 mod revocations;
 mod rules;
 mod sessions;
@@ -53,6 +54,7 @@ pub struct State {
     grants: grants::Grants,
     approvals: approvals::Approvals,
     calls: calls::Calls,
+    rates: rates::Rates,
 }
 
 impl State {
@@ -113,6 +115,7 @@ impl State {
     fn apply_intent(&mut self, intent: &CallIntent, entry: &Entry) {
         self.grants.consume(intent.grant_id, entry.time);
         self.sessions.reserve(&intent.call.who.session_id, intent.cost);
+        self.rates.count(&intent.call.policy, entry.time);
         if let Some(approval) = &intent.approval {
             self.approvals.redeemed(approval.id, entry.seq);
         }
@@ -127,6 +130,7 @@ impl State {
         }
         self.swept_at = Some(now);
         self.sessions.sweep(now);
+        self.rates.sweep(now);
         self.approvals.sweep(now, &self.calls);
         let approvals = &self.approvals;
         self.calls.sweep(now, |id| approvals.waits(id, now));

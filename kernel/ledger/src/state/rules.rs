@@ -78,6 +78,7 @@ impl State {
                 self.not_prior(&intent.call, now)?;
             }
         }
+        require(self.rates.has_room(&intent.call.policy, now), Refusal::RateExhausted)?;
         require(session.has_room(intent.cost), Refusal::BudgetExhausted)
     }
 

@@ -1,7 +1,7 @@
 //! Authorize: policy judges the plan. Allow goes on, Ask is held, Deny ends with its rule.
 
 use latchgate_wire::problem::Code;
-use latchgate_wire::receipt::{ApprovalRef, PayloadAt, PolicyRef, Verdict};
+use latchgate_wire::receipt::{ApprovalRef, AtMost, PayloadAt, PolicyRef, Verdict};
 use latchgate_wire::time::Timestamp;
 
 use super::Planned;
@@ -79,6 +79,7 @@ impl Planned {
             digest: self.catalog.policy.digest(),
             rule: judgement.rule.clone(),
             verdict: judgement.verdict,
+            at_most: judgement.at_most.as_ref().map(|limit| AtMost { n: limit.n, window_s: limit.window_s }),
         }
     }
 }
