@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use latchgate_tests::{Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, eventually, of_kind, policy, tick};
+use latchgate_tests::{
+    Attempt, Gate, GateBuilder, RawAgent, RawOperator, Reply, Upstream, eventually, of_kind, policy, tick,
+};
 use serde_json::{Value, json};
 
 /// Actions may reach the service of the test.

@@ -3,6 +3,7 @@
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `entries` (what its ledger
 //! says), `upstream` (the service that actions call), `wire` (bytes on a socket), `key`, `token` and `proof` (made by
 //! hand), and the callers that control every byte: `attempt`, `raw_agent`, `raw_operator`.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails by panicking")]
 
 mod binary;

@@ -1,4 +1,5 @@
 //! `cargo xtask`: build, check and measure the project with one entry point.
+#![forbid(unsafe_code)]
 
 mod actions;
 mod bench;

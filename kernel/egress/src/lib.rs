@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: redirects, proxies (the environment is never read), cookies, decompression, HTTP/2,
 //! client certificates, caches of DNS answers.
+#![forbid(unsafe_code)]
 
 mod addr;
 mod client;

@@ -8,6 +8,7 @@
 //! ```
 //!
 //! The order is law: an entry is durable before it is seen, counted, indexed, signed over or answered.
+#![forbid(unsafe_code)]
 
 mod checkpoint;
 mod disk;

@@ -8,6 +8,7 @@
 //! Permit -> Host::run -> new Store, pooled instance -> guest `run` -> http | fs | log -> Observed
 //!                          fuel, epochs, limiter                        egress, roots
 //! ```
+#![forbid(unsafe_code)]
 
 mod host;
 

@@ -8,7 +8,7 @@ use crate::scene::{LOOPBACK, Scene, counted, on_record};
 #[test]
 fn an_action_that_is_not_declared_is_denied() {
     let scene = Scene::allowing();
-    for action in ["no_such_action", "TICK", "tick2", "tic", "fs_delete", ".", "..", "tick%20"] {
+    for action in ["no_such_action", "TICK", "tick2", "tic", "fs_remove", ".", "..", "tick%20"] {
         let call = scene.agent.call(action, &scene.post_args(scene.number()));
         scene.refuses(action, on_record(404, "action_not_found"), call);
     }

@@ -85,11 +85,13 @@ async fn routed(
             let caller = caller(gate, listener, received, Purpose::Entry)?;
             let request: RenewRequest =
                 if received.body.is_empty() { RenewRequest::default() } else { body(&received.body)? };
-            let renewed = gate.leases.renew(&gate.world, &caller, request, trace_id).await;
-            if let Err(denial) = &renewed {
-                calls::record_refusal(gate, &caller, "leases/renew", denial, trace_id).await;
+            match gate.leases.renew(&gate.world, &caller, request, trace_id).await {
+                Ok(lease) => Ok(respond::json(200, &lease)),
+                Err(denial) => {
+                    calls::record_refusal(gate, &caller, "leases/renew", &denial, trace_id).await;
+                    Ok(respond::problem(&denial, trace_id))
+                }
             }
-            Ok(respond::json(200, &renewed?))
         }
         ("POST", ["v1", "actions", id, "execute"]) => {
             execute(gate, listener, received, id, trace_id, delivery).await

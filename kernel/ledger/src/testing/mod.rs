@@ -100,7 +100,12 @@ pub fn call(n: u64) -> Call {
         plan: PlanRef { digest: plan, kind: PlanKind::Exact },
         args_digest: Digest::concat(&[b"args", &n.to_be_bytes()]),
         payload: PayloadAt { segment: 0, offset: n * 100 },
-        policy: PolicyRef { digest: Digest::of(b"p"), rule: "r1".into(), verdict: Verdict::Allow, at_most: None },
+        policy: PolicyRef {
+            digest: Digest::of(b"p"),
+            rule: "r1".into(),
+            verdict: Verdict::Allow,
+            at_most: None,
+        },
         idempotency_key: None,
         is_read: false,
         proof: None,
