@@ -1,18 +1,18 @@
 //! The machine, in one line: numbers mean nothing without it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// CPU, cores, what else they are doing, kernel, the file system that holds `dir`, and how this program was compiled.
+/// CPU, cores, kernel, the file system that holds `dir`, and how this program was compiled.
 pub fn describe(dir: &Path) -> Result<String> {
     let kernel = rustix::system::uname();
     let profile = if cfg!(debug_assertions) { "dev profile: no measure of speed" } else { "release profile" };
     Ok(format!(
-        "{}, {} cores, load {}, Linux {}, {}, {profile}",
+        "{}, {} cores, Linux {}, {}, {profile}",
         cpu_model()?,
         cores()?,
-        load()?,
         kernel.release().to_string_lossy(),
         file_system(dir)?
     ))
@@ -22,11 +22,22 @@ pub fn cores() -> Result<usize> {
     Ok(std::thread::available_parallelism().context("number of cores")?.get())
 }
 
-/// Of the last minute: whatever it is above 0 was taken from what is measured here.
-pub fn load() -> Result<f64> {
-    let text = std::fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
-    let minute = text.split(' ').next().unwrap_or_default();
-    minute.parse().context("/proc/loadavg begins with no number")
+/// The share of the machine, 0 to 1, that others keep busy (waiting for the disk included), as seen over a second in which
+/// this process does nothing.
+pub fn busy() -> Result<f64> {
+    let (idle, all) = ticks()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let (idle_after, all_after) = ticks()?;
+    let all = all_after.saturating_sub(all).max(1);
+    Ok(1.0 - idle_after.saturating_sub(idle) as f64 / all as f64)
+}
+
+/// Idle and all time since boot, over all cores: the fourth field is idle time (proc_stat(5)).
+fn ticks() -> Result<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/stat").context("/proc/stat")?;
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let fields: Vec<u64> = fields.map(str::parse).collect::<Result<_, _>>().context("/proc/stat")?;
+    Ok((*fields.get(3).context("/proc/stat names no idle time")?, fields.iter().sum()))
 }
 
 /// Not every architecture names its model.

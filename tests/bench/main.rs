@@ -70,8 +70,9 @@ fn run(args: &Args) -> Result<()> {
     };
     let dir = tempfile::Builder::new().prefix("b").tempdir_in(&args.dir);
     let dir = dir.with_context(|| format!("no directory below {}", args.dir.display()))?;
-    let load = machine::load()?;
-    println!("machine  {}\n", machine::describe(dir.path())?);
+    let busy = machine::busy()?;
+    println!("machine  {}", machine::describe(dir.path())?);
+    println!("others   keep {:.0} % of it busy\n", busy * 100.0);
 
     let floor = || floor::measure(&args.guest, dir.path(), counts.floor);
     let before = floor()?;
@@ -86,7 +87,7 @@ fn run(args: &Args) -> Result<()> {
     let floor = before.or_less(floor()?);
     floor.print();
     measured.print();
-    goals::print(&floor, &measured, load)
+    goals::print(&floor, &measured, busy)
 }
 
 /// What was seen of the gate.

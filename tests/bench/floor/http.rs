@@ -27,6 +27,7 @@ pub fn answer(dir: &Path, iterations: usize) -> Result<Cost> {
     let server = std::thread::spawn(move || serve(listener));
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut connection = runtime.block_on(Connection::open(&socket))?;
+    std::fs::remove_file(&socket)?;
 
     // One connection and one thread on each side: whatever CPU time is not ours is the server's.
     let (whole, own) = (cpu_of_process(), cpu_of_thread());
