@@ -354,8 +354,9 @@ impl Entry {
     /// # Errors
     /// [`EntryError::TooLong`] if the line would pass [`LINE_BYTES_MAX`].
     pub fn sign(self, key: &SigningKey) -> Result<Line, EntryError> {
-        let draft = jcs::canonical(&Unsigned { entry: &self, sig: "" })
+        let draft = serde_json::to_value(&Unsigned { entry: &self, sig: "" })
             .map_err(|error| EntryError::Json(error.to_string()))?;
+        let draft = jcs::canonical_value(draft).map_err(|error| EntryError::Json(error.to_string()))?;
         let gap = sig_gap(&draft, NO_SIG).ok_or_else(|| EntryError::Json("no place for `sig`".into()))?;
         let (head, tail) = (&draft[..gap], &draft[gap + NO_SIG.len()..]);
         let sig = BASE64URL.encode(key.sign(&[CONTEXT, head, tail].concat()).to_bytes());
@@ -394,7 +395,8 @@ impl Entry {
         if version != u64::from(FORMAT) {
             return Err(EntryError::Version { found: version });
         }
-        let canonical = jcs::canonical(&value).map_err(|error| EntryError::Json(error.to_string()))?;
+        let canonical =
+            jcs::canonical_value(value.clone()).map_err(|error| EntryError::Json(error.to_string()))?;
         if canonical != line {
             return Err(EntryError::NotCanonical);
         }

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::entry::{Body, Call, CallHeld};
 use latchgate_wire::ids::{ApprovalId, TraceId};
-use latchgate_wire::jcs;
 use latchgate_wire::receipt::{Operation, PayloadAt, PlanRef, PolicyRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -101,7 +100,7 @@ impl Planned {
             plan: self.plan.clone(),
             rule: self.catalog.policy.rule_digest(&policy.rule),
         };
-        let bytes = jcs::canonical(&payload).map_err(|error| Denial::fault(error.to_string()))?;
+        let bytes = serde_json::to_vec(&payload).map_err(|error| Denial::fault(error.to_string()))?;
         Ok(payloads.put(&bytes)?)
     }
 

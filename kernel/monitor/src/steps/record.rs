@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use latchgate_wire::entry::Body;
 use latchgate_wire::ids::TraceId;
-use latchgate_wire::jcs;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::{PayloadAt, Receipt};
 use serde::{Deserialize, Serialize};
@@ -52,7 +51,7 @@ impl Attested {
             error: failure.as_ref().map(|failure| failure.message.clone()),
             remediation: failure.as_ref().and_then(|failure| failure.remediation.clone()),
         };
-        let bytes = jcs::canonical(&payload).map_err(|error| Denial::fault(error.to_string()))?;
+        let bytes = serde_json::to_vec(&payload).map_err(|error| Denial::fault(error.to_string()))?;
         // A payload that cannot be kept does not keep the outcome from being recorded.
         let at = payloads.put(&bytes).ok();
         if let Some(result) = &mut receipt.result {
