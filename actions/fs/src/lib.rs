@@ -2,7 +2,7 @@
 
 use latchgate_action::{
     FsOperation, Invocation, Step,
-    fs::{self, Node, NodeKind, Observation},
+    fs::{self, Found, Node, NodeKind, Observation},
     text_or_base64,
 };
 use serde_json::{Value, json};
@@ -24,9 +24,15 @@ fn shape(operation: FsOperation, path: &str, observation: Observation) -> Result
             Ok(json!({ "path": path, "size": written.size, "created": written.created }))
         }
         (FsOperation::Delete, Observation::Removed) => Ok(json!({ "path": path, "removed": true })),
-        (FsOperation::Read | FsOperation::List | FsOperation::Write | FsOperation::Delete, _) => {
-            Err("the host observed another operation than the planned one".to_owned())
-        }
+        (FsOperation::Search, Observation::Found(found)) => Ok(matches(found)),
+        (
+            FsOperation::Read
+            | FsOperation::List
+            | FsOperation::Write
+            | FsOperation::Delete
+            | FsOperation::Search,
+            _,
+        ) => Err("the host observed another operation than the planned one".to_owned()),
     }
 }
 
@@ -52,10 +58,19 @@ fn entry(node: Node) -> Value {
     json!({ "name": node.name, "kind": kind, "size": node.size })
 }
 
+fn matches(found: Found) -> Value {
+    let matches: Vec<Value> = found
+        .matches
+        .into_iter()
+        .map(|found| json!({ "path": found.path, "line": found.line, "text": found.text }))
+        .collect();
+    json!({ "matches": matches, "truncated": found.truncated })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use latchgate_action::fs::Written;
+    use latchgate_action::fs::{Match, Written};
 
     #[test]
     fn a_file_is_text_or_base64_with_its_size() {
@@ -86,6 +101,17 @@ mod tests {
     fn a_delete_says_removed() {
         let expected = json!({"path": "a", "removed": true});
         assert_eq!(shape(FsOperation::Delete, "a", Observation::Removed), Ok(expected));
+    }
+
+    #[test]
+    fn a_search_gives_its_matches_in_order() {
+        let found = |path: &str, line| Match { path: path.to_owned(), line, text: "t".to_owned() };
+        let observed = Found { matches: vec![found("b", 1), found("a", 2)], truncated: true };
+        let expected = json!({"truncated": true, "matches": [
+            {"path": "b", "line": 1, "text": "t"},
+            {"path": "a", "line": 2, "text": "t"},
+        ]});
+        assert_eq!(shape(FsOperation::Search, "d", Observation::Found(observed)), Ok(expected));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub enum FsOperation {
     List,
     Write,
     Delete,
+    Search,
 }
 
 impl Invocation {

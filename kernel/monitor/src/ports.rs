@@ -220,6 +220,14 @@ pub trait Probe: Send + Sync {
         operation: FsOperation,
         path: &FsPath,
     ) -> impl Future<Output = Result<Option<Before>, ProbeError>> + Send;
+
+    /// The content of a regular file that a write may replace, at most `bytes_max` of it, and what a plan says of that very
+    /// content.
+    fn content(
+        &self,
+        path: &FsPath,
+        bytes_max: u64,
+    ) -> impl Future<Output = Result<(Vec<u8>, Before), ProbeError>> + Send;
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

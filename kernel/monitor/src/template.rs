@@ -7,6 +7,7 @@
 
 mod arguments;
 mod body;
+mod edit;
 mod egress;
 mod fs;
 mod glob;
@@ -21,6 +22,8 @@ use serde_json::{Map, Value};
 use crate::manifest::{Manifest, Template};
 use crate::plan::{Content, FsOperation, FsPath, HttpStep};
 use crate::schema::{Violations, below};
+
+pub use edit::Edit;
 
 use arguments::Arguments;
 use fs::FsCompiled;
@@ -43,6 +46,8 @@ pub enum Expanded {
     Http(HttpStep),
     /// What was there before is not known yet.
     Fs { operation: FsOperation, path: FsPath, content: Option<Content>, bytes_max: u64 },
+    /// A write of what is there with a part of it replaced: known once the file was looked at.
+    FsPatch { path: FsPath, edit: Edit, bytes_max: u64 },
 }
 
 /// Why arguments that fit the schema give no operation.

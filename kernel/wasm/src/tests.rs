@@ -7,3 +7,4 @@ mod registration;
 mod steps;
 mod support;
 mod wasi;
+mod web;

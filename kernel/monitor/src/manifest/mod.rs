@@ -113,6 +113,19 @@ pub struct FsTemplate {
     pub path: String,
     #[serde(default)]
     pub content: Option<String>,
+    /// A write of what is there, with a part of it replaced; in place of `content`.
+    #[serde(default)]
+    pub edit: Option<EditTemplate>,
+}
+
+/// What a write replaces in the present content.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditTemplate {
+    pub old_text: String,
+    pub new_text: String,
+    /// How often `old_text` must occur: a number, or wholly one integer argument.
+    pub count: String,
 }
 
 /// Where an action may connect to.
@@ -203,6 +216,9 @@ pub struct CostRules {
 pub struct Example {
     pub title: String,
     pub arguments: Value,
+    /// The content of the file that the example finds; exactly where the template is an edit.
+    #[serde(default)]
+    pub given: Option<String>,
     /// A subset of the plan's first step: every member named must be equal.
     pub expect: Value,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ed25519_dalek::SigningKey as EntryKey;
-use latchgate_wire::digest::HashKey;
+use latchgate_wire::digest::{Digest, HashKey};
 use latchgate_wire::dpop;
 use latchgate_wire::entry::{Body, Entry, FORMAT};
 use latchgate_wire::es256::SigningKey;
@@ -27,6 +27,9 @@ use crate::steps::{Invocation, Observed, Permit, Ran, Request};
 
 pub const NOW: i64 = 1_800_000_000_000;
 const URL: &str = "http://localhost";
+
+/// What every file holds.
+pub const CONTENT: &str = "one two two";
 
 pub struct Fixed(AtomicU64);
 
@@ -124,6 +127,13 @@ pub struct Looked(pub Mutex<Result<Option<Before>, ProbeError>>);
 impl Probe for Looked {
     async fn look(&self, _: FsOperation, _: &FsPath) -> Result<Option<Before>, ProbeError> {
         self.0.lock().unwrap().clone()
+    }
+
+    /// [`CONTENT`], unless it was told to fail.
+    async fn content(&self, _: &FsPath, _: u64) -> Result<(Vec<u8>, Before), ProbeError> {
+        self.0.lock().unwrap().clone()?;
+        let digest = Digest::of(CONTENT.as_bytes());
+        Ok((CONTENT.into(), Before::File { digest, size: CONTENT.len() as u64 }))
     }
 }
 
@@ -228,6 +238,7 @@ pub fn world() -> Scripted {
 /// The bundled file actions under `policy`.
 pub fn catalog(policy: &str) -> Arc<Catalog> {
     let bundled = [
+        ("fs_patch.yaml", include_str!("../../../../manifests/fs_patch.yaml")),
         ("fs_read.yaml", include_str!("../../../../manifests/fs_read.yaml")),
         ("fs_write.yaml", include_str!("../../../../manifests/fs_write.yaml")),
     ];

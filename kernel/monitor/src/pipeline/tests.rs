@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::Body;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::*;
@@ -12,7 +13,7 @@ use pollster::block_on;
 use super::scripted::*;
 use super::{Outcome, call, execute_approved};
 use crate::answer::Answer;
-use crate::plan::Before;
+use crate::plan::{Before, Content, FsOperation, Step};
 use crate::ports::*;
 use crate::steps::{CallPayload, Observed, Ran, StepFailure};
 
@@ -98,6 +99,62 @@ fn whom_policy_denies_learns_nothing_of_what_is_there() {
         *world.probe.0.lock().unwrap() = Err(absent.clone());
         let denial = block_on(call(&world, &catalog(policy), request(&world, "fs_read", READ))).unwrap_err();
         assert_eq!((denial.code, runs(&world)), (code, 0), "{policy}");
+    }
+}
+
+fn patch(old_text: &str) -> String {
+    format!(r#"{{"path":"a.txt","old_text":"{old_text}","new_text":"three"}}"#)
+}
+
+#[test]
+fn a_patch_is_planned_as_the_write_of_the_whole_result() {
+    let world = world();
+    let outcome = block_on(call(&world, &catalog(ASK), request(&world, "fs_patch", &patch("one")))).unwrap();
+    let Outcome::Held(held) = outcome else { panic!("expected a held call") };
+    let stored = CallPayload::read(&world.payloads, held.held.call.payload).unwrap();
+    let [Step::Fs(step)] = stored.plan.steps.as_slice() else { panic!("{:?}", stored.plan) };
+    let before = Before::File { digest: Digest::of(CONTENT.as_bytes()), size: 11 };
+    assert_eq!((step.operation, step.path.as_str()), (FsOperation::Write, "a.txt"));
+    assert_eq!((&step.content, &step.before), (&Some(Content::Text("three two two".into())), &Some(before)));
+}
+
+#[test]
+fn a_patch_that_does_not_fit_is_told_only_to_whom_policy_does_not_deny() {
+    let absent = ProbeError::Target { message: "`a.txt` does not exist".into() };
+    for (old_text, missing, detail) in [
+        ("zero", false, "the text to replace was not found in the file"),
+        ("two", false, "the text to replace was found 2 times, expected once"),
+        ("one", true, "`a.txt` does not exist"),
+    ] {
+        for (policy, code) in
+            [(DENY, Code::PolicyDenied), (ALLOW, Code::InvalidTarget), (ASK, Code::InvalidTarget)]
+        {
+            let world = world();
+            if missing {
+                *world.probe.0.lock().unwrap() = Err(absent.clone());
+            }
+            let request = request(&world, "fs_patch", &patch(old_text));
+            let denial = block_on(call(&world, &catalog(policy), request)).unwrap_err();
+            assert_eq!((denial.code, runs(&world)), (code, 0), "{policy} {old_text}");
+            assert_eq!(denial.detail == detail, policy != DENY, "{denial:?}");
+            assert_eq!(denial.pointer.is_some(), policy != DENY && !missing, "{denial:?}");
+            assert_eq!(world.log.kinds(), ["call.denied"]);
+        }
+    }
+}
+
+#[test]
+fn policy_judges_a_patch_as_a_write_of_its_path_whatever_is_there() {
+    let policy = format!(
+        "{ALLOW} @id(\"not-here\") forbid (principal, action, resource) \
+         when {{ context.op has operation && context.op.operation == \"write\" && context.op.path == \"a.txt\" }};"
+    );
+    for found in [Ok(None), Err(ProbeError::Target { message: "absent".into() })] {
+        let world = world();
+        *world.probe.0.lock().unwrap() = found;
+        let request = request(&world, "fs_patch", &patch("one"));
+        let denial = block_on(call(&world, &catalog(&policy), request)).unwrap_err();
+        assert_eq!(denial.code, Code::PolicyDenied);
     }
 }
 

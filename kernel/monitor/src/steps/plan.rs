@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Canonical;
 use crate::denial::Denial;
-use crate::plan::{FsStep, Plan, Step};
+use crate::plan::{Content, FsOperation, FsStep, Plan, Step};
 use crate::ports::{CallIdentity, Entropy, Probe, ProbeError};
 use crate::template::{Expanded, TemplateError};
 use std::sync::Arc;
@@ -87,6 +87,22 @@ async fn step(expanded: Expanded, probe: &impl Probe) -> Result<(Step, Option<De
                 Err(error @ ProbeError::Target { .. }) => (None, Some(error.into())),
                 Err(error @ ProbeError::Root { .. }) => return Err(error.into()),
             };
+            Ok((Step::Fs(FsStep { operation, path, content, before, bytes_max }), obstacle))
+        }
+        Expanded::FsPatch { path, edit, bytes_max } => {
+            let found = match probe.content(&path, bytes_max).await {
+                Ok((old, before)) => {
+                    edit.apply(&old, bytes_max).map(|new| (new, before)).map_err(Denial::from)
+                }
+                Err(error @ ProbeError::Target { .. }) => Err(error.into()),
+                Err(error @ ProbeError::Root { .. }) => return Err(error.into()),
+            };
+            // Without a content it is still a write of that path, and judged as one.
+            let (content, before, obstacle) = match found {
+                Ok((new, before)) => (Some(Content::Text(new)), Some(before), None),
+                Err(obstacle) => (None, None, Some(obstacle)),
+            };
+            let operation = FsOperation::Write;
             Ok((Step::Fs(FsStep { operation, path, content, before, bytes_max }), obstacle))
         }
     }

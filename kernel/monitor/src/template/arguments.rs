@@ -46,6 +46,10 @@ impl Argument<'_> {
         self.types().is_some_and(|types| types == ["string"])
     }
 
+    pub(super) fn is_integer(&self) -> bool {
+        self.types().is_some_and(|types| types == ["integer"])
+    }
+
     fn types(&self) -> Option<Vec<&str>> {
         match self.schema.get("type")? {
             Value::String(one) => Some(vec![one]),

@@ -5,6 +5,7 @@ use crate::plan::{Content, FsOperation, FsPath};
 use crate::schema::{Violation, below};
 
 use super::arguments::Arguments;
+use super::edit::EditCompiled;
 use super::glob::Glob;
 use super::text::Text;
 use super::{Args, Expanded, TemplateError};
@@ -13,10 +14,19 @@ use super::{Args, Expanded, TemplateError};
 pub(super) struct FsCompiled {
     operation: FsOperation,
     path: PathTemplate,
-    content: Option<Text>,
+    source: Source,
     allow: Vec<Glob>,
     deny: Vec<Glob>,
     bytes_max: u64,
+}
+
+/// Where the content of a write comes from.
+#[derive(Debug)]
+enum Source {
+    /// The operation writes nothing.
+    Nothing,
+    Content(Text),
+    Edit(EditCompiled),
 }
 
 #[derive(Debug)]
@@ -41,18 +51,24 @@ impl FsCompiled {
         }
         let path = PathTemplate::parse(&template.path, arguments);
         let path = path.map_err(|why| wrong.push(Violation::new("/template/path", why))).ok();
-        let content = compile_content(template, arguments);
-        let content = content.map_err(|why| wrong.push(Violation::new("/template/content", why))).ok();
+        let source = Source::compile(template, arguments, wrong);
         let (allow, deny) = globs(rules?, wrong);
         let bytes_max = manifest.limits.response_bytes;
-        Some(Self { operation: template.operation, path: path?, content: content?, allow, deny, bytes_max })
+        Some(Self { operation: template.operation, path: path?, source: source?, allow, deny, bytes_max })
     }
 
     pub(super) fn expand(&self, args: &Args) -> Result<Expanded, TemplateError> {
         let path = self.path.expand(args)?;
         self.permit(&path)?;
-        let content = self.content.as_ref().map(|text| text.plain(args)).transpose()?.map(Content::Text);
-        Ok(Expanded::Fs { operation: self.operation, path, content, bytes_max: self.bytes_max })
+        let bytes_max = self.bytes_max;
+        let content = match &self.source {
+            Source::Nothing => None,
+            Source::Content(text) => Some(Content::Text(text.plain(args)?)),
+            Source::Edit(edit) => {
+                return Ok(Expanded::FsPatch { path, edit: edit.expand(args)?, bytes_max });
+            }
+        };
+        Ok(Expanded::Fs { operation: self.operation, path, content, bytes_max })
     }
 
     fn permit(&self, path: &FsPath) -> Result<(), TemplateError> {
@@ -70,6 +86,40 @@ impl FsCompiled {
                 .remedy("choose a path that the action's file rules allow"));
         }
         Ok(())
+    }
+}
+
+impl Source {
+    fn compile(template: &FsTemplate, arguments: &Arguments<'_>, wrong: &mut Vec<Violation>) -> Option<Self> {
+        let mut refuse = |place: &str, why: String| {
+            wrong.push(Violation::new(format!("/template/{place}"), why));
+            None
+        };
+        match (template.operation, &template.content, &template.edit) {
+            (FsOperation::Write, Some(content), None) => match Text::parse(content) {
+                Ok(text) => match text.objection(arguments) {
+                    None => Some(Self::Content(text)),
+                    Some(why) => refuse("content", why),
+                },
+                Err(why) => refuse("content", why),
+            },
+            (FsOperation::Write, None, Some(edit)) => {
+                EditCompiled::compile(edit, arguments, wrong).map(Self::Edit)
+            }
+            (FsOperation::Write, None, None) => {
+                refuse("content", "expected content, because the operation is `write`".into())
+            }
+            (FsOperation::Write, Some(_), Some(_)) => {
+                refuse("edit", "expected content or an edit of what is there, not both".into())
+            }
+            (FsOperation::Read | FsOperation::List | FsOperation::Delete, None, None) => Some(Self::Nothing),
+            (FsOperation::Read | FsOperation::List | FsOperation::Delete, Some(_), _) => {
+                refuse("content", "expected content only where the operation is `write`".into())
+            }
+            (FsOperation::Read | FsOperation::List | FsOperation::Delete, None, Some(_)) => {
+                refuse("edit", "expected an edit only where the operation is `write`".into())
+            }
+        }
     }
 }
 
@@ -124,20 +174,6 @@ fn component(template: &Text, args: &Args) -> Result<String, TemplateError> {
             Err(TemplateError::of(name, "expected a name: not empty, no dots only, no `/`"))
         }
         _ => Ok(text),
-    }
-}
-
-fn compile_content(template: &FsTemplate, arguments: &Arguments<'_>) -> Result<Option<Text>, String> {
-    match (template.operation, &template.content) {
-        (FsOperation::Write, None) => Err("expected content, because the operation is `write`".into()),
-        (FsOperation::Write, Some(content)) => {
-            let text = Text::parse(content)?;
-            text.objection(arguments).map_or(Ok(Some(text)), Err)
-        }
-        (FsOperation::Read | FsOperation::List | FsOperation::Delete, None) => Ok(None),
-        (FsOperation::Read | FsOperation::List | FsOperation::Delete, Some(_)) => {
-            Err("expected content only where the operation is `write`".into())
-        }
     }
 }
 

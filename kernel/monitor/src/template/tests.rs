@@ -51,7 +51,7 @@ fn expand(template: Value, args: Value) -> Result<Expanded, TemplateError> {
 fn http(template: Value, args: Value) -> Result<HttpStep, TemplateError> {
     match expand(template, args)? {
         Expanded::Http(step) => Ok(step),
-        Expanded::Fs { .. } => panic!("an http template"),
+        Expanded::Fs { .. } | Expanded::FsPatch { .. } => panic!("an http template"),
     }
 }
 
@@ -66,7 +66,7 @@ fn url(path: &str, args: Value) -> Result<String, TemplateError> {
 fn path_of(template: &str, args: Value) -> Result<String, TemplateError> {
     match expand(json!({"operation": "read", "path": template}), args)? {
         Expanded::Fs { path, .. } => Ok(path.as_str().to_owned()),
-        Expanded::Http(_) => panic!("an fs template"),
+        Expanded::Http(_) | Expanded::FsPatch { .. } => panic!("a template that reads a file"),
     }
 }
 
@@ -437,13 +437,65 @@ fn content_is_written_as_it_is_given() {
     assert_eq!(bytes_max, 4 << 20);
 }
 
+fn patch(edit: Value, args: Value) -> Result<Edit, TemplateError> {
+    match expand(json!({"operation": "write", "path": "{a}", "edit": edit}), args)? {
+        Expanded::FsPatch { path, edit, bytes_max } => {
+            assert_eq!((path.as_str(), bytes_max), ("A", 4 << 20));
+            Ok(edit)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_edit_replaces_what_its_arguments_say_and_keeps_to_the_file_rules() {
+    let edit =
+        patch(json!({"old_text": "<{b}>", "new_text": "{n}", "count": "{n}"}), json!({"b": "{x}", "n": 1}));
+    assert_eq!(edit.unwrap().apply(b"a<{x}>", 100).as_deref(), Ok("a1"));
+    let template = json!({"operation": "write", "path": "{a}", "edit": {"old_text": "x", "new_text": "y", "count": "1"}});
+    let error = expand(template.clone(), json!({"a": "secret/x"})).unwrap_err();
+    assert_eq!(error.pointer.as_deref(), Some("/a"));
+    assert!(expand(template, json!({"a": "../x"})).is_err());
+}
+
+#[test]
+fn an_edit_that_would_change_nothing_is_refused() {
+    let template = json!({"old_text": "{a}", "new_text": "{b}", "count": "{n}"});
+    for (args, pointer) in [
+        (json!({"a": "A", "b": "A"}), "/b"),
+        (json!({"a": "A", "b": "B", "n": 0}), "/n"),
+        (json!({"a": "A", "b": "B", "n": -1}), "/n"),
+    ] {
+        assert_eq!(patch(template.clone(), args).unwrap_err().pointer.as_deref(), Some(pointer));
+    }
+    let empty = json!({"old_text": "{b}", "new_text": "x", "count": "1"});
+    assert_eq!(patch(empty.clone(), json!({"b": ""})).unwrap_err().pointer.as_deref(), Some("/b"));
+    assert!(patch(empty, json!({"b": " "})).is_ok());
+}
+
 #[test]
 fn file_templates_that_cannot_work_are_refused_with_their_place() {
+    let edit = |operation: &str, changed: Value| {
+        let mut edit = json!({"old_text": "{a}", "new_text": "{b}", "count": "1"});
+        edit.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        json!({"operation": operation, "path": "{a}", "edit": edit})
+    };
+    let mut both = edit("write", json!({}));
+    both["content"] = json!("x");
     for (template, place) in [
         (json!({"operation": "write", "path": "{a}"}), "/template/content"),
         (json!({"operation": "read", "path": "{a}", "content": "x"}), "/template/content"),
         (json!({"operation": "write", "path": "{a}", "content": "{o}"}), "/template/content"),
         (json!({"operation": "write", "path": "{a}", "content": "{j}"}), "/template/content"),
+        (edit("write", json!({"new_text": "{o}"})), "/template/edit/new_text"),
+        (edit("write", json!({"old_text": "{"})), "/template/edit/old_text"),
+        (edit("write", json!({"count": "{a}"})), "/template/edit/count"),
+        (edit("write", json!({"count": "{missing}"})), "/template/edit/count"),
+        (edit("write", json!({"count": "0"})), "/template/edit/count"),
+        (edit("write", json!({"count": "1{n}"})), "/template/edit/count"),
+        (edit("read", json!({})), "/template/edit"),
+        (edit("delete", json!({})), "/template/edit"),
+        (both, "/template/edit"),
         (json!({"operation": "read", "path": "{o}"}), "/template/path"),
         (json!({"operation": "read", "path": "{missing}"}), "/template/path"),
         (json!({"operation": "read", "path": "/etc/{a}"}), "/template/path"),

@@ -2,12 +2,25 @@
 
 use latchgate_monitor::plan::{Before, FsOperation, FsPath};
 use latchgate_monitor::ports::{Probe, ProbeError};
+use latchgate_wire::digest::Digest;
 
 use super::failure::{Failure, Kind, shown};
 use super::file::RegularFile;
 use super::{RootError, Roots};
 
 impl Probe for Roots {
+    async fn content(&self, path: &FsPath, bytes_max: u64) -> Result<(Vec<u8>, Before), ProbeError> {
+        let file = self.open_to_edit(path)?;
+        file.check_size(bytes_max)?;
+        if file.is_small() {
+            return Ok(content(file, bytes_max)?);
+        }
+        match tokio::task::spawn_blocking(move || content(file, bytes_max)).await {
+            Ok(found) => Ok(found?),
+            Err(error) => Err(not_read(path, &error).into()),
+        }
+    }
+
     async fn look(&self, operation: FsOperation, path: &FsPath) -> Result<Option<Before>, ProbeError> {
         let look = self.open_to_look(operation, path)?;
         match look {
@@ -16,12 +29,21 @@ impl Probe for Roots {
             Look::File(file) if file.is_small() => Ok(Some(file.before()?)),
             Look::File(file) => match tokio::task::spawn_blocking(move || file.before()).await {
                 Ok(before) => Ok(Some(before?)),
-                Err(error) => {
-                    Err(Failure::new(Kind::Failed, format!("{} was not read: {error}", shown(path))).into())
-                }
+                Err(error) => Err(not_read(path, &error).into()),
             },
         }
     }
+}
+
+/// What was read, and the digest of that and nothing else.
+fn content(file: RegularFile, bytes_max: u64) -> Result<(Vec<u8>, Before), Failure> {
+    let content = file.read(bytes_max)?;
+    let before = Before::File { digest: Digest::of(&content), size: content.len() as u64 };
+    Ok((content, before))
+}
+
+fn not_read(path: &FsPath, error: &tokio::task::JoinError) -> Failure {
+    Failure::new(Kind::Failed, format!("{} was not read: {error}", shown(path)))
 }
 
 enum Look {
@@ -31,6 +53,16 @@ enum Look {
 }
 
 impl Roots {
+    /// A file that a write may replace, and that is there.
+    fn open_to_edit(&self, path: &FsPath) -> Result<RegularFile, Failure> {
+        match self.open_to_look(FsOperation::Write, path)? {
+            Look::File(file) => Ok(file),
+            Look::Absent | Look::Nothing => {
+                Err(Failure::new(Kind::NotFound, format!("{} does not exist", shown(path))))
+            }
+        }
+    }
+
     fn open_to_look(&self, operation: FsOperation, path: &FsPath) -> Result<Look, Failure> {
         let base = &*self.base()?;
         match operation {

@@ -321,6 +321,41 @@ async fn the_probe_refuses_what_does_not_fit() {
 }
 
 #[tokio::test]
+async fn the_probe_gives_a_content_with_its_digest() {
+    let (dir, roots) = tree();
+    // Around the size from which on it is read elsewhere.
+    for size in [0, 3, 64 * 1024, 64 * 1024 + 1] {
+        let content = "x".repeat(size);
+        std::fs::write(dir.path().join("a"), &content).unwrap();
+        let found = roots.content(&path("a"), size as u64).await;
+        assert_eq!(found, Ok((content.clone().into_bytes(), file(&content))));
+        assert_eq!(roots.look(FsOperation::Write, &path("a")).await, Ok(Some(file(&content))));
+    }
+}
+
+#[tokio::test]
+async fn the_probe_gives_no_content_of_what_a_write_would_not_replace() {
+    let (dir, roots) = tree();
+    symlink("a", dir.path().join("link")).unwrap();
+    std::fs::write(dir.path().join("d/large"), "x".repeat(11)).unwrap();
+    std::fs::hard_link(dir.path().join("a"), dir.path().join("other")).unwrap();
+    for (text, word) in [
+        ("x", "`x` does not exist"),
+        ("x/y", "creates no directories"),
+        ("d", "a directory"),
+        ("link", "symbolic link"),
+        ("other", "hard links"),
+        ("d/large", "has 11 bytes, at most 10 are accepted"),
+    ] {
+        match roots.content(&path(text), 10).await {
+            Err(ProbeError::Target { message }) => assert!(message.contains(word), "{message}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    assert!(matches!(Roots::none().content(&path("a"), 10).await, Err(ProbeError::Root { .. })));
+}
+
+#[tokio::test]
 async fn the_probe_says_how_to_get_a_root() {
     let missing = Roots::open(Path::new("/nonexistent/root"), &[]).unwrap();
     for roots in [missing, Roots::none()] {

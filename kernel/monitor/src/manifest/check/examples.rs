@@ -1,9 +1,10 @@
 //! Examples are the action's tests: a manifest whose examples do not come out as written is refused.
 
+use latchgate_wire::digest::Digest;
 use serde_json::Value;
 
 use super::super::{Example, Manifest, Template};
-use crate::plan::{FsStep, Step};
+use crate::plan::{Before, Content, FsOperation, FsStep, Step};
 use crate::schema::{RequestSchema, Violation, below};
 use crate::template::{CompiledTemplate, Expanded};
 
@@ -28,6 +29,14 @@ pub(super) fn check(
                 format!("expected a member \"{name}\", found none"),
             ));
         }
+        let is_edit = matches!(&manifest.template, Template::Fs(template) if template.edit.is_some());
+        if is_edit != example.given.is_some() {
+            wrong.push(Violation::new(
+                below(&at, "given"),
+                "expected the content that the example finds, exactly where the template is an edit",
+            ));
+            continue;
+        }
         match step(example, request, template) {
             Ok(step) => compare(&example.expect, &step, &below(&at, "expect"), wrong),
             Err(violation) => wrong.push(inside(&below(&at, "arguments"), violation)),
@@ -43,6 +52,22 @@ fn step(example: &Example, request: &RequestSchema, template: &CompiledTemplate)
         Ok(Expanded::Http(step)) => Step::Http(step),
         Ok(Expanded::Fs { operation, path, content, bytes_max }) => {
             Step::Fs(FsStep { operation, path, content, before: None, bytes_max })
+        }
+        Ok(Expanded::FsPatch { path, edit, bytes_max }) => {
+            let given = example.given.as_deref().unwrap_or_default();
+            match edit.apply(given.as_bytes(), bytes_max) {
+                Ok(new) => Step::Fs(FsStep {
+                    operation: FsOperation::Write,
+                    path,
+                    content: Some(Content::Text(new)),
+                    before: Some(Before::File {
+                        digest: Digest::of(given.as_bytes()),
+                        size: given.len() as u64,
+                    }),
+                    bytes_max,
+                }),
+                Err(error) => return Err(Violation::new(error.pointer.unwrap_or_default(), error.message)),
+            }
         }
         Err(error) => return Err(Violation::new(error.pointer.unwrap_or_default(), error.message)),
     };

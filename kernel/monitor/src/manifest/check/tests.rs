@@ -255,6 +255,34 @@ fn problems_of_template_and_schemas_have_their_place() {
 }
 
 #[test]
+fn an_example_of_an_edit_says_what_it_finds_and_gives_the_whole_result() {
+    let edit = json!({"old_text": "{title}", "new_text": "x", "count": "1"});
+    let mut manifest = with(fs(), "/template", json!({"operation": "write", "path": "{repo}", "edit": edit}));
+    manifest["request_schema"]["required"] = json!(["repo", "title"]);
+    let example =
+        |pointer: &str, value: Value| with(manifest.clone(), &format!("/examples/0{pointer}"), value);
+    let given = example("/given", json!("a t b"));
+    let digest = latchgate_wire::digest::Digest::of(b"a t b");
+    accepted(with(given.clone(), "/examples/0/expect/content", json!({"text": "a x b"})));
+    accepted(with(
+        given.clone(),
+        "/examples/0/expect/before",
+        json!({"file": {"digest": digest, "size": 5}}),
+    ));
+    refused(
+        with(given, "/examples/0/expect/content", json!({"text": "x"})),
+        "examples.0.expect.content: the arguments give",
+    );
+    refused(example("/given", json!("a b")), "examples.0.arguments.title: the text to replace was not found");
+    refused(
+        example("/given", json!("t t")),
+        "examples.0.arguments.title: the text to replace was found 2 times",
+    );
+    refused(example("/title", json!("no content given")), "examples.0.given: expected the content");
+    refused(with(fs(), "/examples/0/given", json!("x")), "examples.0.given: expected the content");
+}
+
+#[test]
 fn examples_come_out_as_written() {
     let example = |pointer: &str, value: Value| with(http(), &format!("/examples/0{pointer}"), value);
     refused(
