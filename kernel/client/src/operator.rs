@@ -4,7 +4,7 @@ use std::fmt;
 
 use latchgate_wire::api::{
     ActionInfo, ActionList, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage, AuditQuery, Decided,
-    DenyRequest, RevokeRequest, Status,
+    DenyRequest, Reloaded, RevokeRequest, Status,
 };
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::ApprovalId;
@@ -106,6 +106,30 @@ impl OperatorClient {
         self.post("/v1/revoke", request).await
     }
 
+    /// Has manifests and policies read anew; what is in force afterwards.
+    ///
+    /// # Errors
+    /// `invalid_configuration` with every problem: what was in force stays in force.
+    pub async fn reload(&self) -> Result<Reloaded, ClientError> {
+        self.post_long("/v1/reload").await
+    }
+
+    /// Has the gate take no more calls, and waits for those that run. The answer is the gate's account of it.
+    ///
+    /// # Errors
+    /// `forbidden` for an operator who may not.
+    pub async fn drain(&self) -> Result<Value, ClientError> {
+        self.post_long("/v1/drain").await
+    }
+
+    /// Vouches for the clock of the gate's machine. The answer is the gate's account of it.
+    ///
+    /// # Errors
+    /// `forbidden` for an operator who may not.
+    pub async fn accept_clock(&self) -> Result<Value, ClientError> {
+        self.post("/v1/clock/accept", &serde_json::json!({})).await
+    }
+
     /// Asks the gate to end: it drains first. The answer comes before it does.
     ///
     /// # Errors
@@ -120,6 +144,12 @@ impl OperatorClient {
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         exchange::read(&self.send(Outgoing::post(path, body)?).await?)
+    }
+
+    /// For what takes as long as modules take to compile, or calls to end.
+    async fn post_long<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let outgoing = Outgoing::post(path, &serde_json::json!({}))?;
+        exchange::read(&self.send(Outgoing { within: exchange::EXECUTION, ..outgoing }).await?)
     }
 
     async fn send(&self, outgoing: Outgoing) -> Result<Answer, ClientError> {

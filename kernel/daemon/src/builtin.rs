@@ -14,6 +14,7 @@ const MANIFESTS: &[(&str, &str)] = bundled!("manifests":
     "fs_list.yaml",
     "fs_patch.yaml",
     "fs_read.yaml",
+    "fs_search.yaml",
     "fs_write.yaml",
     "http_fetch.yaml",
     "http_post.yaml",

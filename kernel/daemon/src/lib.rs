@@ -3,6 +3,7 @@
 //! ```text
 //! socket > http (bounds, credentials) > calls (owned by the gate, never by a connection) > monitor::pipeline > answer
 //! ```
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
 pub mod start;
@@ -16,6 +17,8 @@ mod leases;
 mod limits;
 mod loading;
 mod operators;
+mod policies;
+mod presets;
 mod refusals;
 mod reload;
 mod running;
@@ -27,10 +30,14 @@ mod home;
 mod telemetry;
 mod world;
 
+pub mod check;
 pub mod verify;
 
+pub use builtin::{PRESETS, Preset};
 pub use hardening::install;
 pub use home::config::{Config, ConfigError};
 pub use home::places::{PlaceError, Places};
+pub use home::settings::{Origin, Setting};
+pub use policies::HomePolicy;
 pub use running::{Running, Summary};
 pub use start::{StartError, UpOptions, start};

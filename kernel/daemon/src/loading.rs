@@ -17,7 +17,7 @@ use crate::start::StartError;
 /// Reads manifests and policies, compiles every module that a manifest pins, and holds it to its pin. CPU-bound.
 pub fn load(places: &Places, host: &Host) -> Result<Catalog, StartError> {
     let modules_dir = places.manifests_dir();
-    let catalog = Catalog::load(&manifests(places)?, &policies(places)?).map_err(StartError::Catalog)?;
+    let catalog = catalog(places)?;
     let mut problems = Vec::new();
     for action in catalog.actions.values() {
         let manifest = &action.manifest;
@@ -30,6 +30,11 @@ pub fn load(places: &Places, host: &Host) -> Result<Catalog, StartError> {
         }
     }
     if problems.is_empty() { Ok(catalog) } else { Err(StartError::Catalog(problems)) }
+}
+
+/// Manifests and policies alone; no module is looked at.
+pub fn catalog(places: &Places) -> Result<Catalog, StartError> {
+    Catalog::load(&manifests(places)?, &policies(places)?).map_err(StartError::Catalog)
 }
 
 /// Policy and manifests of this start, as an entry, unless the log has them in force already.
@@ -82,7 +87,7 @@ fn read_sources(home: &Path, dir: &Path, extension: &str) -> Result<Vec<Source>,
 }
 
 /// A built-in component, or a file beside the user's manifests.
-fn module_bytes(modules_dir: &Path, module: &str) -> Result<Vec<u8>, String> {
+pub fn module_bytes(modules_dir: &Path, module: &str) -> Result<Vec<u8>, String> {
     if let Some(name) = module.strip_prefix("builtin:") {
         return builtin::module(name)
             .map(<[u8]>::to_vec)

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::approvals;
+use crate::builtin::Preset;
 use crate::gate::Gate;
 use crate::http::authority::Authority;
 use crate::http::listen::Socket;
@@ -24,6 +25,8 @@ use crate::start::Sockets;
 pub struct Summary {
     /// There was no home before.
     pub created: bool,
+    /// The policy that the new home got, unless one lay there already.
+    pub preset: Option<Preset>,
     pub home: PathBuf,
     pub boundary: Boundary,
     /// What file actions see.

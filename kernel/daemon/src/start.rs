@@ -18,6 +18,7 @@ use latchgate_wire::receipt::Boundary;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::builtin::Preset;
 use crate::clock::GateClock;
 use crate::gate::{Gate, Parts};
 use crate::home::config::{Config, ConfigError, TEMPLATE};
@@ -29,7 +30,7 @@ use crate::leases::Leases;
 use crate::operators::{LOCAL, Operators};
 use crate::running::{Running, Summary};
 use crate::world::{GateWorld, OsEntropy};
-use crate::{approvals, builtin, loading, telemetry};
+use crate::{approvals, loading, presets, telemetry};
 
 /// What `latchgate up` was told.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct UpOptions {
     pub fallback_root: PathBuf,
     /// `--expose-http`: overrides the configuration.
     pub expose_http: Option<SocketAddr>,
+    /// `--preset`: the policy of a new home, and of no other.
+    pub preset: Option<Preset>,
 }
 
 /// Why the gate does not start; each says what would help.
@@ -59,6 +62,8 @@ pub enum StartError {
     #[error("{}", .0.join("\n"))]
     Catalog(Vec<String>),
     #[error("{0}")]
+    Preset(String),
+    #[error("{0}")]
     Egress(String),
     #[error("{0}")]
     Root(String),
@@ -75,13 +80,13 @@ pub enum StartError {
 }
 
 /// Starts a gate for the user who runs it: the boundary is `same-user`. On a first use its home, keys, a local operator and
-/// the standard policy are made.
+/// the standard policy are made, or the policy that was chosen.
 ///
 /// # Errors
 /// [`StartError`]; nothing listens then.
 pub async fn start(options: UpOptions) -> Result<Running, StartError> {
-    let UpOptions { places, root, fallback_root, expose_http } = options;
-    let created = prepare_home(&places)?;
+    let UpOptions { places, root, fallback_root, expose_http, preset } = options;
+    let (created, preset) = prepare_home(&places, preset)?;
     let mut config = Config::load(&places.config_file())?;
     config.expose(expose_http)?;
     // The sockets' lock comes first: a second gate must not touch keys or ledger.
@@ -142,6 +147,7 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
     };
     let summary = Summary {
         created,
+        preset,
         home: places.config_dir.clone(),
         boundary,
         root,
@@ -180,9 +186,12 @@ async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Expose { address, source })
 }
 
-/// Directories, configuration template and the standard policy. True if there was no home before.
-fn prepare_home(places: &Places) -> Result<bool, StartError> {
+/// Directories, configuration template and a policy. True if there was no home before; the policy it got.
+fn prepare_home(places: &Places, preset: Option<Preset>) -> Result<(bool, Option<Preset>), StartError> {
     let created = !places.config_file().exists();
+    if let Some(preset) = preset {
+        presets::check(places, preset, created).map_err(StartError::Preset)?;
+    }
     for dir in [&places.config_dir, &places.state_dir, &places.run_dir, &places.admin_dir()] {
         private_dir(dir)?;
     }
@@ -190,14 +199,12 @@ fn prepare_home(places: &Places) -> Result<bool, StartError> {
         private_dir(&dir)?;
     }
     if created {
-        let policy = places.policies_dir().join("standard.cedar");
-        if !policy.exists() {
-            create_private(&policy, builtin::STANDARD_POLICY.as_bytes())?;
-        }
+        let given = presets::put(places, preset.unwrap_or(Preset::STANDARD))?;
         // Last: its presence says that the home is whole.
         create_private(&places.config_file(), TEMPLATE.as_bytes())?;
+        return Ok((true, given));
     }
-    Ok(created)
+    Ok((false, None))
 }
 
 fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {

@@ -2,11 +2,15 @@
 //!
 //! A held plan is stored as its canonical JSON and executed from there: what was shown is what is done.
 
+mod search;
+
 use serde::{Deserialize, Serialize};
 
 use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::jcs;
 use latchgate_wire::receipt::PlanKind;
+
+pub use search::{Matcher, RESULTS_MAX, Search, SearchError};
 
 /// Everything that a call may do. `kind` `exact`: the steps, each once, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,9 @@ pub struct FsStep {
     /// What the probe found where something will be replaced or removed; if it differs at execution, nothing is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+    /// What is searched for below the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Box<Search>>,
     /// The largest content read or listing given.
     pub bytes_max: u64,
 }
@@ -76,6 +83,8 @@ pub enum FsOperation {
     List,
     Write,
     Delete,
+    /// Looks into the files below a directory.
+    Search,
 }
 
 impl FsOperation {
@@ -85,6 +94,7 @@ impl FsOperation {
             Self::List => "list",
             Self::Write => "write",
             Self::Delete => "delete",
+            Self::Search => "search",
         }
     }
 }
@@ -260,6 +270,7 @@ mod tests {
                 path: FsPath::parse("a/b").unwrap(),
                 content: Some(Content::Text("x".into())),
                 before: Some(Before::Absent),
+                search: None,
                 bytes_max: 10,
             })],
         };

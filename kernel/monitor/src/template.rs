@@ -7,6 +7,7 @@
 
 mod arguments;
 mod body;
+mod count;
 mod edit;
 mod egress;
 mod fs;
@@ -14,16 +15,18 @@ mod glob;
 mod header;
 mod http;
 mod literal_url;
+mod search;
 mod text;
 mod whole_url;
 
 use serde_json::{Map, Value};
 
 use crate::manifest::{Manifest, Template};
-use crate::plan::{Content, FsOperation, FsPath, HttpStep};
+use crate::plan::{Content, FsOperation, FsPath, HttpStep, Search};
 use crate::schema::{Violations, below};
 
 pub use edit::Edit;
+pub use glob::Glob;
 
 use arguments::Arguments;
 use fs::FsCompiled;
@@ -45,7 +48,13 @@ pub enum Expanded {
     /// Without secrets: they are not the template's.
     Http(HttpStep),
     /// What was there before is not known yet.
-    Fs { operation: FsOperation, path: FsPath, content: Option<Content>, bytes_max: u64 },
+    Fs {
+        operation: FsOperation,
+        path: FsPath,
+        content: Option<Content>,
+        search: Option<Box<Search>>,
+        bytes_max: u64,
+    },
     /// A write of what is there with a part of it replaced: known once the file was looked at.
     FsPatch { path: FsPath, edit: Edit, bytes_max: u64 },
 }

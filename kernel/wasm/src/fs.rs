@@ -8,7 +8,7 @@ use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::receipt::{EffectStatus, FailureClass};
 use tokio::time::{Instant, timeout_at};
 
-use crate::bindings::fs::{Error, Host, Node, NodeKind, Observation, Written};
+use crate::bindings::fs::{Error, Found, Host, Match, Node, NodeKind, Observation, Written};
 use crate::call::Call;
 use crate::roots::{self, Failure, Kind, Output, Roots};
 
@@ -64,7 +64,7 @@ async fn elsewhere(
     let message = format!("{} of `{}` did not end: {why}", step.operation.as_str(), step.path.as_str());
     let failure = Failure::new(Kind::Failed, message);
     match step.operation {
-        FsOperation::Read | FsOperation::List => Err(failure),
+        FsOperation::Read | FsOperation::List | FsOperation::Search => Err(failure),
         FsOperation::Write | FsOperation::Delete => Err(failure.unknown()),
     }
 }
@@ -74,6 +74,7 @@ fn done(index: usize, step: &FsStep, output: &Output, salt: &Salt) -> Observed {
     let (bytes, digest) = match output {
         Output::Content(content) => seen(content),
         Output::Listing(nodes) => seen(&roots::canonical(nodes)),
+        Output::Found(found) => seen(&roots::canonical_matches(&found.matches)),
         // It was decoded to be written.
         Output::Written { .. } => {
             seen(&step.content.as_ref().map(Content::bytes).and_then(Result::ok).unwrap_or_default())
@@ -116,6 +117,15 @@ fn observation(output: Output) -> Observation {
         Output::Listing(nodes) => Observation::Listing(nodes.into_iter().map(node).collect()),
         Output::Written { size, is_new } => Observation::Written(Written { size, created: is_new }),
         Output::Removed => Observation::Removed,
+        Output::Found(found) => Observation::Found(seen(found)),
+    }
+}
+
+fn seen(found: roots::Found) -> Found {
+    let matches = found.matches.into_iter();
+    Found {
+        matches: matches.map(|one| Match { path: one.path, line: one.line, text: one.text }).collect(),
+        truncated: found.is_truncated,
     }
 }
 

@@ -53,7 +53,7 @@ fn if_interrupted(step: &Step) -> EffectStatus {
     match step {
         Step::Http(_) => EffectStatus::Unknown,
         Step::Fs(step) => match step.operation {
-            FsOperation::Read | FsOperation::List => EffectStatus::None,
+            FsOperation::Read | FsOperation::List | FsOperation::Search => EffectStatus::None,
             FsOperation::Write | FsOperation::Delete => EffectStatus::Unknown,
         },
     }

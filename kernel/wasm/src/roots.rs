@@ -13,6 +13,7 @@ mod list;
 mod probe;
 mod remove;
 mod replace;
+mod search;
 mod walk;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use rustix::io::Errno;
 pub(crate) use failure::{Failure, Kind};
 pub(crate) use file::RegularFile;
 pub(crate) use list::{Node, NodeKind, canonical};
+pub(crate) use search::{Found, canonical as canonical_matches};
 use walk::{Base, Identity};
 
 /// One root, fixed by the operator. Cheap to clone.
@@ -63,6 +65,7 @@ pub(crate) enum Output {
     Listing(Vec<Node>),
     Written { size: u64, is_new: bool },
     Removed,
+    Found(Found),
 }
 
 impl Roots {
@@ -129,6 +132,7 @@ impl Roots {
             FsOperation::List => list::list(base, &step.path, step.bytes_max).map(Output::Listing),
             FsOperation::Write => replace::replace(base, step),
             FsOperation::Delete => remove::remove(base, step),
+            FsOperation::Search => search::search(base, step, search::BOUNDS).map(Output::Found),
         }
     }
 }

@@ -70,6 +70,7 @@ async fn start(home: &DemoHome) -> Result<Running, Failure> {
         root: Some(root.clone()),
         fallback_root: root,
         expose_http: None,
+        preset: None,
     })
     .await
 }

@@ -9,8 +9,8 @@ use super::{AsOperator, Global};
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
-use latchgate_client::Process;
 use crate::wait;
+use latchgate_client::Process;
 
 const EXAMPLES: &str = "\
 Example:

@@ -4,8 +4,17 @@ mod actions;
 mod approvals;
 mod audit;
 mod call;
+mod clock;
+mod completions;
+mod config;
 mod demo;
 mod down;
+mod drain;
+mod logs;
+mod policy;
+mod presets;
+mod reload;
+mod revoke;
 mod status;
 mod up;
 mod verify;
@@ -77,6 +86,15 @@ enum Command {
     Approvals(approvals::Approvals),
     Audit(audit::Audit),
     Verify(verify::Verify),
+    Presets(presets::Presets),
+    Policy(policy::Policy),
+    Reload(reload::Reload),
+    Drain(drain::Drain),
+    Revoke(revoke::Revoke),
+    Clock(clock::Clock),
+    Config(config::Config),
+    Logs(logs::Logs),
+    Completions(completions::Completions),
     Demo(demo::Demo),
 }
 
@@ -93,6 +111,15 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Approvals(approvals) => alone(approvals.run(&global, console)),
         Command::Audit(audit) => alone(audit.run(&global, console)),
         Command::Verify(verify) => alone(verify.run(console)),
+        Command::Presets(presets) => presets.run(console),
+        Command::Policy(policy) => alone(policy.run(&global, console)),
+        Command::Reload(reload) => alone(reload.run(&global, console)),
+        Command::Drain(drain) => alone(drain.run(&global, console)),
+        Command::Revoke(revoke) => alone(revoke.run(&global, console)),
+        Command::Clock(clock) => alone(clock.run(&global, console)),
+        Command::Config(config) => config.run(console),
+        Command::Logs(logs) => alone(logs.run(console)),
+        Command::Completions(completions) => completions.run(console),
     }
 }
 
@@ -125,8 +152,8 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = ["up", "down", "status", "call", "actions", "approvals", "audit", "verify", "demo"];
-        assert_eq!(names, expected);
+        let expected = "up down status call actions approvals audit verify presets policy reload drain revoke clock config logs completions demo";
+        assert_eq!(names.join(" "), expected);
     }
 
     #[test]

@@ -1,26 +1,28 @@
 //! `up`: a gate for the user who types it, with everything it needs made on first use.
 
+mod started;
+
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{self, Stdio};
 
 use clap::Args;
-use latchgate_daemon::{Places, Running, StartError, Summary, UpOptions};
-use owo_colors::OwoColorize as _;
-use serde::{Deserialize, Serialize};
+use latchgate_daemon::{Places, Preset, Running, StartError, UpOptions};
 
-use super::together;
+use super::{presets, together};
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
-use crate::render::facts::Facts;
-use crate::visible::styled;
-use crate::when;
+use started::Started;
 
 const EXAMPLES: &str = "\
 Examples:
   latchgate up                      in the foreground, file actions below this directory
-  latchgate up --root ~/project --detach";
+  latchgate up --root ~/project --detach
+  latchgate up --preset read-only   the first time: another policy than `standard`
+  latchgate up --expose-http 127.0.0.1:3000";
 
 /// Run a gate; the first time, make its home, keys, a local operator and a safe policy
 #[derive(Debug, Args)]
@@ -29,6 +31,12 @@ pub struct Up {
     /// The directory that file actions see [default: `fs.root` of the configuration, else this directory]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// The policy that a new home gets: a name from `latchgate presets` [default: standard]
+    #[arg(long, value_name = "NAME", value_parser = presets::parse)]
+    preset: Option<Preset>,
+    /// Take agents' calls on this loopback address and port too, such as 127.0.0.1:3000
+    #[arg(long, value_name = "ADDR")]
+    expose_http: Option<SocketAddr>,
     /// Run in the background; returns when the gate takes calls
     #[arg(long)]
     detach: bool,
@@ -49,7 +57,7 @@ impl Up {
             rustix::process::setsid().map_err(std::io::Error::from)?;
         }
         together(async {
-            let running = start(options(connect::places()?, self.root)?).await?;
+            let running = start(self.options(connect::places()?)?).await?;
             let started = Started::of(running.summary());
             if self.announce {
                 release_terminal(&started)?;
@@ -70,11 +78,8 @@ impl Up {
     /// Starts ourselves again in a session of our own. Errors of the child go to our stderr; its announcement ends our
     /// waiting.
     fn in_background(self, console: &Console) -> Result<Exit, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["up", "--announce"]);
-        if let Some(root) = &self.root {
-            command.arg("--root").arg(root);
-        }
+        let mut command = process::Command::new(std::env::current_exe()?);
+        command.args(["up", "--announce"]).args(self.passed_on());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
@@ -97,25 +102,35 @@ impl Up {
             Ok(Exit::Done)
         })
     }
-}
 
-/// Where this process stands is the root unless somebody says otherwise.
-fn options(places: Places, root: Option<PathBuf>) -> Result<UpOptions, Failure> {
-    let fallback_root = std::env::current_dir()?;
-    let root = match root {
-        Some(root) => Some(root.canonicalize().map_err(|error| {
-            Failure::usage(format!("--root {}: {error}", root.display()))
-                .remedy("give a directory that exists")
-        })?),
-        None => None,
-    };
-    Ok(UpOptions { places, root, fallback_root, expose_http: None })
+    /// What the process in the background is told of our command line.
+    fn passed_on(&self) -> Vec<OsString> {
+        let root = self.root.as_ref().map(|root| ["--root".into(), root.into()]);
+        let preset = self.preset.map(|preset| ["--preset".into(), preset.name.into()]);
+        let expose = self.expose_http.map(|address| ["--expose-http".into(), address.to_string().into()]);
+        [root, preset, expose].into_iter().flatten().flatten().collect()
+    }
+
+    /// Where this process stands is the root unless somebody says otherwise.
+    fn options(&self, places: Places) -> Result<UpOptions, Failure> {
+        let fallback_root = std::env::current_dir()?;
+        let canonical = |root: &PathBuf| {
+            root.canonicalize().map_err(|error| {
+                Failure::usage(format!("--root {}: {error}", root.display()))
+                    .remedy("give a directory that exists")
+            })
+        };
+        let root = self.root.as_ref().map(canonical).transpose()?;
+        Ok(UpOptions { places, root, fallback_root, expose_http: self.expose_http, preset: self.preset })
+    }
 }
 
 /// Starts a gate in this process.
 pub async fn start(options: UpOptions) -> Result<Running, Failure> {
     latchgate_daemon::start(options).await.map_err(|error| match &error {
-        StartError::Config(_) | StartError::Root(_) => Failure::usage(error.to_string()),
+        StartError::Config(_) | StartError::Root(_) | StartError::Preset(_) => {
+            Failure::usage(error.to_string())
+        }
         _ => Failure::new(Exit::Failed, error.to_string()),
     })
 }
@@ -135,143 +150,23 @@ fn release_terminal(started: &Started) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the start did, for people and machines.
-#[derive(Debug, Serialize, Deserialize)]
-struct Started {
-    created: bool,
-    home: PathBuf,
-    boundary: String,
-    root: PathBuf,
-    actions: usize,
-    agent_socket: PathBuf,
-    operator: String,
-    recovered_bytes: u64,
-    recovered_to: Option<PathBuf>,
-    unknown_outcomes: usize,
-    clock_behind_ms: i64,
-}
-
-impl Started {
-    fn of(summary: &Summary) -> Self {
-        Self {
-            created: summary.created,
-            home: summary.home.clone(),
-            boundary: summary.boundary.as_str().to_owned(),
-            root: summary.root.clone(),
-            actions: summary.actions,
-            agent_socket: summary.agent_socket.clone(),
-            operator: summary.operator.clone(),
-            recovered_bytes: summary.recovered_bytes,
-            recovered_to: summary.recovered_to.clone(),
-            unknown_outcomes: summary.unknown_outcomes,
-            clock_behind_ms: summary.clock_behind_ms,
-        }
-    }
-
-    fn show(&self, console: &Console) -> Result<(), Failure> {
-        for warning in self.warnings() {
-            console.note(&format!("{} {warning}", "warning:".yellow().bold()));
-        }
-        if console.is_json() { console.json(self) } else { console.result(&self.lines()) }
-    }
-
-    /// Five lines: what there is, what it protects, what it shows, who decides, what to type.
-    fn lines(&self) -> String {
-        let path = |path: &PathBuf| styled(&path.display().to_string());
-        let home = match self.created {
-            true => format!("{} (made just now: keys, operator, policy)", path(&self.home)),
-            false => path(&self.home),
-        };
-        let policy = match self.created {
-            true => "policy `standard`: looking is allowed, changing waits for an approval".to_owned(),
-            false => format!("policy in {}, {} actions", path(&self.home.join("policies")), self.actions),
-        };
-        let mut facts = Facts::default();
-        facts
-            .add("home", home)
-            .add("boundary", boundary(&self.boundary))
-            .add("root", format!("{} is what file actions see", path(&self.root)))
-            .add("operator", format!("{}; {policy}", styled(&self.operator)))
-            .add("next", "latchgate call fs_read '{\"path\":\"README.md\"}'".bold().to_string());
-        facts.render()
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.recovered_bytes > 0 {
-            let to = self.recovered_to.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            warnings.push(format!(
-                "{} bytes of a torn tail were cut from the ledger and kept in {to}",
-                self.recovered_bytes
-            ));
-        }
-        if self.unknown_outcomes > 0 {
-            warnings.push(format!(
-                "{} interrupted calls may have happened; see `latchgate audit --kind call.outcome`",
-                self.unknown_outcomes
-            ));
-        }
-        if self.clock_behind_ms > 0 {
-            let behind = when::span(self.clock_behind_ms);
-            warnings.push(format!(
-                "the clock is {behind} behind the ledger's last entry: set it, calls are denied until then"
-            ));
-        }
-        warnings
-    }
-}
-
-/// The boundary in force, said honestly, with the way out.
-fn boundary(name: &str) -> String {
-    match name {
-        "same-user" => "same-user: programs run as you can reach the gate's keys; run agents as another user to change that".into(),
-        other => styled(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::render::stripped;
+    use clap::Parser as _;
 
-    fn started() -> Started {
-        Started {
-            created: true,
-            home: "/h".into(),
-            boundary: "same-user".into(),
-            root: "/r".into(),
-            actions: 5,
-            agent_socket: "/h/run/gate.sock".into(),
-            operator: "local".into(),
-            recovered_bytes: 0,
-            recovered_to: None,
-            unknown_outcomes: 0,
-            clock_behind_ms: 0,
-        }
-    }
+    use super::super::{Cli, Command};
 
     #[test]
-    fn a_first_start_is_told_in_five_lines() {
-        let expected = "\
-home      /h (made just now: keys, operator, policy)
-boundary  same-user: programs run as you can reach the gate's keys; run agents as another user to change that
-root      /r is what file actions see
-operator  local; policy `standard`: looking is allowed, changing waits for an approval
-next      latchgate call fs_read '{\"path\":\"README.md\"}'";
-        assert_eq!(stripped(&started().lines()), expected);
-        assert!(started().warnings().is_empty());
-    }
-
-    #[test]
-    fn a_later_start_names_where_the_policy_lies() {
-        let lines = stripped(&Started { created: false, ..started() }.lines());
-        assert!(lines.starts_with("home      /h\n"), "{lines}");
-        assert!(lines.contains("operator  local; policy in /h/policies, 5 actions"), "{lines}");
-    }
-
-    #[test]
-    fn what_was_recovered_is_a_warning_each() {
-        let started = Started { recovered_bytes: 7, unknown_outcomes: 1, clock_behind_ms: 5000, ..started() };
-        assert_eq!(started.warnings().len(), 3);
+    fn the_process_in_the_background_is_told_everything() {
+        let up = |args: &[&str]| {
+            let line = ["latchgate", "up"].iter().chain(args);
+            match Cli::try_parse_from(line).unwrap().command {
+                Command::Up(up) => up,
+                other => panic!("{other:?}"),
+            }
+        };
+        let args = ["--root", "/r", "--preset", "coding", "--expose-http", "127.0.0.1:3000"];
+        assert_eq!(up(&args).passed_on(), args);
+        assert!(up(&["--detach"]).passed_on().is_empty());
     }
 }

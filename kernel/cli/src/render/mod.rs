@@ -4,6 +4,7 @@ pub mod approval;
 pub mod audit;
 pub mod content;
 pub mod facts;
+pub mod log;
 pub mod plan;
 
 #[cfg(test)]

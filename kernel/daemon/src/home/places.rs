@@ -118,6 +118,10 @@ impl Places {
         self.keys_dir().join("entry.pub")
     }
 
+    pub fn log_file(&self) -> PathBuf {
+        self.state_dir.join("gate.log")
+    }
+
     /// The newest checkpoint known, kept apart from the ledger.
     pub fn last_checkpoint(&self) -> PathBuf {
         self.keys_dir().join("last-checkpoint")

@@ -63,7 +63,7 @@ impl Manifest {
         let changes = match &self.template {
             Template::Http(template) => !matches!(template.method.as_str(), "GET" | "HEAD"),
             Template::Fs(template) => match template.operation {
-                FsOperation::Read | FsOperation::List => false,
+                FsOperation::Read | FsOperation::List | FsOperation::Search => false,
                 FsOperation::Write | FsOperation::Delete => true,
             },
         };

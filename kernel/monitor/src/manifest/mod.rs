@@ -116,6 +116,24 @@ pub struct FsTemplate {
     /// A write of what is there, with a part of it replaced; in place of `content`.
     #[serde(default)]
     pub edit: Option<EditTemplate>,
+    /// What a search looks for.
+    #[serde(default)]
+    pub search: Option<SearchTemplate>,
+}
+
+/// What is searched for. The file rules hold for every file and directory met on the way.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchTemplate {
+    pub pattern: String,
+    /// `true`, `false`, or wholly one boolean argument.
+    pub is_regex: String,
+    /// The same.
+    pub is_case_sensitive: String,
+    /// What the name of a file must match.
+    pub glob: String,
+    /// A number, or wholly one integer argument; 1 to 500.
+    pub results_max: String,
 }
 
 /// What a write replaces in the present content.

@@ -235,7 +235,7 @@ fn can_write(step: &Step) -> bool {
     match step {
         Step::Http(step) => !matches!(step.method.as_str(), "GET" | "HEAD"),
         Step::Fs(step) => match step.operation {
-            FsOperation::Read | FsOperation::List => false,
+            FsOperation::Read | FsOperation::List | FsOperation::Search => false,
             FsOperation::Write | FsOperation::Delete => true,
         },
     }

@@ -78,6 +78,7 @@ pub fn plan(manifest: &Manifest, args: &Value) -> Plan {
             path: FsPath::parse(&argument("path")).unwrap(),
             content: None,
             before: None,
+            search: None,
             bytes_max: 1,
         }),
         Template::Http(template) => Step::Http(HttpStep {

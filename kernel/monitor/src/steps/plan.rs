@@ -81,13 +81,13 @@ impl Canonical {
 async fn step(expanded: Expanded, probe: &impl Probe) -> Result<(Step, Option<Denial>), Denial> {
     match expanded {
         Expanded::Http(step) => Ok((Step::Http(step), None)),
-        Expanded::Fs { operation, path, content, bytes_max } => {
+        Expanded::Fs { operation, path, content, search, bytes_max } => {
             let (before, obstacle) = match probe.look(operation, &path).await {
                 Ok(before) => (before, None),
                 Err(error @ ProbeError::Target { .. }) => (None, Some(error.into())),
                 Err(error @ ProbeError::Root { .. }) => return Err(error.into()),
             };
-            Ok((Step::Fs(FsStep { operation, path, content, before, bytes_max }), obstacle))
+            Ok((Step::Fs(FsStep { operation, path, content, before, search, bytes_max }), obstacle))
         }
         Expanded::FsPatch { path, edit, bytes_max } => {
             let found = match probe.content(&path, bytes_max).await {
@@ -103,7 +103,7 @@ async fn step(expanded: Expanded, probe: &impl Probe) -> Result<(Step, Option<De
                 Err(obstacle) => (None, None, Some(obstacle)),
             };
             let operation = FsOperation::Write;
-            Ok((Step::Fs(FsStep { operation, path, content, before, bytes_max }), obstacle))
+            Ok((Step::Fs(FsStep { operation, path, content, before, search: None, bytes_max }), obstacle))
         }
     }
 }

@@ -50,6 +50,10 @@ impl Argument<'_> {
         self.types().is_some_and(|types| types == ["integer"])
     }
 
+    pub(super) fn is_boolean(&self) -> bool {
+        self.types().is_some_and(|types| types == ["boolean"])
+    }
+
     fn types(&self) -> Option<Vec<&str>> {
         match self.schema.get("type")? {
             Value::String(one) => Some(vec![one]),

@@ -7,6 +7,7 @@ use crate::schema::{Violation, below};
 use super::arguments::Arguments;
 use super::edit::EditCompiled;
 use super::glob::Glob;
+use super::search::SearchCompiled;
 use super::text::Text;
 use super::{Args, Expanded, TemplateError};
 
@@ -20,11 +21,11 @@ pub(super) struct FsCompiled {
     bytes_max: u64,
 }
 
-/// Where the content of a write comes from.
+/// What belongs to an operation beside its path.
 #[derive(Debug)]
 enum Source {
-    /// The operation writes nothing.
     Nothing,
+    Search(Box<SearchCompiled>),
     Content(Text),
     Edit(EditCompiled),
 }
@@ -51,7 +52,7 @@ impl FsCompiled {
         }
         let path = PathTemplate::parse(&template.path, arguments);
         let path = path.map_err(|why| wrong.push(Violation::new("/template/path", why))).ok();
-        let source = Source::compile(template, arguments, wrong);
+        let source = Source::compile(template, rules?, arguments, wrong);
         let (allow, deny) = globs(rules?, wrong);
         let bytes_max = manifest.limits.response_bytes;
         Some(Self { operation: template.operation, path: path?, source: source?, allow, deny, bytes_max })
@@ -61,18 +62,20 @@ impl FsCompiled {
         let path = self.path.expand(args)?;
         self.permit(&path)?;
         let bytes_max = self.bytes_max;
-        let content = match &self.source {
-            Source::Nothing => None,
-            Source::Content(text) => Some(Content::Text(text.plain(args)?)),
+        let (content, search) = match &self.source {
+            Source::Nothing => (None, None),
+            Source::Search(search) => (None, Some(Box::new(search.expand(args)?))),
+            Source::Content(text) => (Some(Content::Text(text.plain(args)?)), None),
             Source::Edit(edit) => {
                 return Ok(Expanded::FsPatch { path, edit: edit.expand(args)?, bytes_max });
             }
         };
-        Ok(Expanded::Fs { operation: self.operation, path, content, bytes_max })
+        Ok(Expanded::Fs { operation: self.operation, path, content, search, bytes_max })
     }
 
     fn permit(&self, path: &FsPath) -> Result<(), TemplateError> {
-        if path.as_str().is_empty() && self.operation != FsOperation::List {
+        let names_a_directory = matches!(self.operation, FsOperation::List | FsOperation::Search);
+        if path.as_str().is_empty() && !names_a_directory {
             let message =
                 format!("expected the path of a file to {}, found the root itself", self.operation.as_str());
             return Err(self.path.refused(message));
@@ -90,36 +93,47 @@ impl FsCompiled {
 }
 
 impl Source {
-    fn compile(template: &FsTemplate, arguments: &Arguments<'_>, wrong: &mut Vec<Violation>) -> Option<Self> {
-        let mut refuse = |place: &str, why: String| {
-            wrong.push(Violation::new(format!("/template/{place}"), why));
+    fn compile(
+        template: &FsTemplate,
+        rules: &FsRules,
+        arguments: &Arguments<'_>,
+        wrong: &mut Vec<Violation>,
+    ) -> Option<Self> {
+        let (is_write, is_search) =
+            (template.operation == FsOperation::Write, template.operation == FsOperation::Search);
+        let mut refuse = |name: &str, why: &str| {
+            wrong.push(Violation::new(format!("/template/{name}"), why));
             None
         };
-        match (template.operation, &template.content, &template.edit) {
-            (FsOperation::Write, Some(content), None) => match Text::parse(content) {
-                Ok(text) => match text.objection(arguments) {
-                    None => Some(Self::Content(text)),
-                    Some(why) => refuse("content", why),
-                },
-                Err(why) => refuse("content", why),
-            },
-            (FsOperation::Write, None, Some(edit)) => {
-                EditCompiled::compile(edit, arguments, wrong).map(Self::Edit)
+        match (&template.content, &template.edit, &template.search) {
+            (Some(_), _, _) if !is_write => {
+                refuse("content", "expected content only where the operation is `write`")
             }
-            (FsOperation::Write, None, None) => {
-                refuse("content", "expected content, because the operation is `write`".into())
+            (_, Some(_), _) if !is_write => {
+                refuse("edit", "expected an edit only where the operation is `write`")
             }
-            (FsOperation::Write, Some(_), Some(_)) => {
-                refuse("edit", "expected content or an edit of what is there, not both".into())
+            (_, _, Some(_)) if !is_search => {
+                refuse("search", "expected a search only where the operation is `search`")
             }
-            (FsOperation::Read | FsOperation::List | FsOperation::Delete, None, None) => Some(Self::Nothing),
-            (FsOperation::Read | FsOperation::List | FsOperation::Delete, Some(_), _) => {
-                refuse("content", "expected content only where the operation is `write`".into())
+            (Some(_), Some(_), _) => refuse("edit", "expected content or an edit of what is there, not both"),
+            (None, None, _) if is_write => {
+                refuse("content", "expected content, because the operation is `write`")
             }
-            (FsOperation::Read | FsOperation::List | FsOperation::Delete, None, Some(_)) => {
-                refuse("edit", "expected an edit only where the operation is `write`".into())
-            }
+            (_, _, None) if is_search => refuse("search", "expected a search, because that is the operation"),
+            (Some(content), None, _) => Self::content(content, arguments, wrong),
+            (None, Some(edit), _) => EditCompiled::compile(edit, arguments, wrong).map(Self::Edit),
+            (None, None, Some(search)) => SearchCompiled::compile(search, rules, arguments, wrong)
+                .map(|search| Self::Search(Box::new(search))),
+            (None, None, None) => Some(Self::Nothing),
         }
+    }
+
+    fn content(text: &str, arguments: &Arguments<'_>, wrong: &mut Vec<Violation>) -> Option<Self> {
+        let text = Text::parse(text).and_then(|text| match text.objection(arguments) {
+            Some(objection) => Err(objection),
+            None => Ok(text),
+        });
+        text.map(Self::Content).map_err(|why| wrong.push(Violation::new("/template/content", why))).ok()
     }
 }
 

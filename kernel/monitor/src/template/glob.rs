@@ -8,7 +8,7 @@ use crate::plan::FsPath;
 
 /// A pattern, split into its components.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Glob(Vec<Component>);
+pub struct Glob(Vec<Component>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Component {
@@ -21,7 +21,7 @@ enum Component {
 impl Glob {
     /// # Errors
     /// What a pattern must look like.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() || text.len() > PATTERN_BYTES_MAX {
             return Err("expected a pattern of 1 to 1,024 bytes");
         }
@@ -31,9 +31,15 @@ impl Glob {
         text.split('/').map(Component::parse).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn matches(&self, path: &FsPath) -> bool {
+    pub fn matches(&self, path: &FsPath) -> bool {
         let components: Vec<&str> = path.as_str().split('/').filter(|c| !c.is_empty()).collect();
         wild(&self.0, &components, |c| *c == Component::Any, Component::matches)
+    }
+
+    /// Whether the last component of `path`, alone, matches.
+    pub fn matches_name(&self, path: &FsPath) -> bool {
+        let name = path.as_str().rsplit('/').next().unwrap_or_default();
+        wild(&self.0, &[name], |c| *c == Component::Any, Component::matches)
     }
 }
 

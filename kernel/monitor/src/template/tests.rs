@@ -6,7 +6,7 @@ use serde_json::json;
 use url::Url;
 
 /// A manifest around `template`; the arguments are a, b (required strings), n (required integer), o (an optional string)
-/// and j (an optional object).
+/// j (an optional object) and f (a boolean with a default).
 fn manifest(template: Value) -> Manifest {
     let is_fs = template.get("operation").is_some();
     let mut text = json!({
@@ -17,13 +17,13 @@ fn manifest(template: Value) -> Manifest {
             "type": "object", "required": ["a", "b", "n"],
             "properties": {
                 "a": {"type": "string"}, "b": {"type": "string"}, "n": {"type": "integer"}, "o": {"type": "string"},
-                "j": {"type": "object"},
+                "j": {"type": "object"}, "f": {"type": "boolean", "default": false},
             },
         },
         "template": template,
     });
     text[if is_fs { "fs" } else { "egress" }] = if is_fs {
-        json!({"operations": ["read", "list", "write", "delete"], "deny": ["secret/**"]})
+        json!({"operations": ["read", "list", "write", "delete", "search"], "deny": ["secret/**"]})
     } else {
         json!({"domains": ["api.test", "*.wild.test"], "methods": ["GET", "POST"], "ports": [443]})
     };
@@ -413,7 +413,7 @@ fn an_argument_within_a_path_fills_one_component() {
 }
 
 #[test]
-fn only_a_listing_may_name_the_root() {
+fn only_what_works_on_directories_may_name_the_root() {
     let root = |operation: &str| {
         let mut template = json!({"operation": operation, "path": "{a}"});
         if operation == "write" {
@@ -421,7 +421,9 @@ fn only_a_listing_may_name_the_root() {
         }
         expand(template, json!({"a": "."}))
     };
-    assert!(matches!(root("list"), Ok(Expanded::Fs { path, .. }) if path.as_str().is_empty()));
+    for directory in [root("list"), expand(searching(json!({"is_regex": "false", "glob": "*"})), json!({}))] {
+        assert!(matches!(directory, Ok(Expanded::Fs { path, .. }) if path.as_str().is_empty()));
+    }
     for operation in ["read", "write", "delete"] {
         assert!(root(operation).is_err(), "{operation}");
     }
@@ -473,6 +475,96 @@ fn an_edit_that_would_change_nothing_is_refused() {
     assert!(patch(empty, json!({"b": " "})).is_ok());
 }
 
+fn searching(changed: Value) -> Value {
+    let mut search = json!({"pattern": "{a}", "is_regex": "{f}", "is_case_sensitive": "true", "glob": "{b}", "results_max": "{n}"});
+    search.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+    json!({"operation": "search", "path": "", "search": search})
+}
+
+fn search(args: Value) -> Result<Search, TemplateError> {
+    let mut all = json!({"f": false});
+    all.as_object_mut().unwrap().extend(args.as_object().unwrap().clone());
+    match expand(searching(json!({})), all)? {
+        Expanded::Fs {
+            operation: FsOperation::Search, path, content: None, search: Some(search), ..
+        } => {
+            assert_eq!(path.as_str(), "");
+            Ok(*search)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_search_is_made_of_its_arguments_and_carries_the_file_rules() {
+    let expected = Search {
+        pattern: "{x} (".into(),
+        is_regex: false,
+        is_case_sensitive: true,
+        glob: "*.rs".into(),
+        results_max: 7,
+        allow: vec!["**".into()],
+        deny: vec!["secret/**".into()],
+    };
+    assert_eq!(search(json!({"a": "{x} (", "b": "*.rs"})), Ok(expected));
+    let below = |path: &str| {
+        let mut template = searching(json!({"is_regex": "false", "glob": "*"}));
+        template["path"] = json!("{b}");
+        expand(template, json!({ "b": path }))
+    };
+    assert!(below("src").is_ok() && below("").is_ok());
+    assert_eq!(below("secret").unwrap_err().pointer.as_deref(), Some("/b"));
+}
+
+#[test]
+fn a_search_that_cannot_be_made_is_an_error_of_its_argument() {
+    for (args, pointer) in [
+        (json!({"a": ""}), "/a"),
+        (json!({"a": "x\ny"}), "/a"),
+        (json!({"a": "(", "f": true}), "/a"),
+        (json!({"a": "x", "b": "a/b"}), "/b"),
+        (json!({"a": "x", "b": "[a]"}), "/b"),
+        (json!({"a": "x", "n": 0}), "/n"),
+        (json!({"a": "x", "n": 501}), "/n"),
+    ] {
+        assert_eq!(search(args.clone()).unwrap_err().pointer.as_deref(), Some(pointer), "{args}");
+    }
+    assert!(search(json!({"a": "x", "n": 500})).is_ok());
+}
+
+/// Policy sees the directory of a search, not the files: what the standard policy keeps from fs_read must be in the rules
+/// of the bundled search.
+#[test]
+fn the_bundled_search_gives_nothing_that_the_standard_policy_keeps_from_reading() {
+    let manifest = include_str!("../../../../manifests/fs_search.yaml");
+    let manifest = Manifest::parse("fs_search.yaml", manifest).unwrap();
+    let args = json!({"pattern": "x", "path": "", "regex": false, "glob": "*", "max_results": 1, "case_sensitive": true});
+    let Ok(Expanded::Fs { search: Some(search), .. }) =
+        CompiledTemplate::compile(&manifest).unwrap().expand(&args)
+    else {
+        panic!()
+    };
+    let matcher = search.matcher().unwrap();
+    let cases: Value =
+        serde_saphyr::from_str(include_str!("../../../../policies/standard/cases/standard.yaml")).unwrap();
+    let mut denied = 0;
+    for case in cases["cases"].as_array().unwrap() {
+        let path = case["args"]["path"].as_str().map(|path| FsPath::parse(path).unwrap());
+        match (case["action"].as_str().unwrap(), case["verdict"].as_str().unwrap(), path) {
+            ("fs_read", "deny", Some(path)) => {
+                assert!(!matcher.reads(&path), "{path:?}");
+                denied += 1;
+            }
+            ("fs_list", "deny", Some(path)) => assert!(!matcher.enters(&path), "{path:?}"),
+            _ => {}
+        }
+    }
+    assert!(denied >= 10, "{denied}");
+    for path in ["README.md", "src/env.rs", "src/secrets/mod.rs", ".gitignore", "docs/keys.md"] {
+        assert!(matcher.reads(&FsPath::parse(path).unwrap()), "{path}");
+    }
+}
+
 #[test]
 fn file_templates_that_cannot_work_are_refused_with_their_place() {
     let edit = |operation: &str, changed: Value| {
@@ -482,6 +574,8 @@ fn file_templates_that_cannot_work_are_refused_with_their_place() {
     };
     let mut both = edit("write", json!({}));
     both["content"] = json!("x");
+    let mut read_with_search = searching(json!({}));
+    read_with_search["operation"] = json!("read");
     for (template, place) in [
         (json!({"operation": "write", "path": "{a}"}), "/template/content"),
         (json!({"operation": "read", "path": "{a}", "content": "x"}), "/template/content"),
@@ -496,6 +590,16 @@ fn file_templates_that_cannot_work_are_refused_with_their_place() {
         (edit("read", json!({})), "/template/edit"),
         (edit("delete", json!({})), "/template/edit"),
         (both, "/template/edit"),
+        (json!({"operation": "search", "path": "{a}"}), "/template/search"),
+        (json!({"operation": "search", "path": "{a}", "content": "x"}), "/template/content"),
+        (searching(json!({"pattern": "{o}"})), "/template/search/pattern"),
+        (searching(json!({"glob": "{j}"})), "/template/search/glob"),
+        (searching(json!({"is_regex": "{a}"})), "/template/search/is_regex"),
+        (searching(json!({"is_regex": "yes"})), "/template/search/is_regex"),
+        (searching(json!({"is_case_sensitive": "{missing}"})), "/template/search/is_case_sensitive"),
+        (searching(json!({"results_max": "{a}"})), "/template/search/results_max"),
+        (searching(json!({"results_max": "0"})), "/template/search/results_max"),
+        (read_with_search, "/template/search"),
         (json!({"operation": "read", "path": "{o}"}), "/template/path"),
         (json!({"operation": "read", "path": "{missing}"}), "/template/path"),
         (json!({"operation": "read", "path": "/etc/{a}"}), "/template/path"),

@@ -19,9 +19,9 @@ const SMALL_BYTES: u64 = 64 * 1024;
 const HASHED_BYTES_MAX: u64 = 256 << 20;
 
 pub(crate) struct RegularFile {
-    file: File,
+    pub(super) file: File,
     stat: Stat,
-    path: FsPath,
+    pub(super) path: FsPath,
 }
 
 impl RegularFile {

@@ -67,7 +67,7 @@ impl Roots {
         let base = &*self.base()?;
         match operation {
             FsOperation::Read => RegularFile::open(&base.parent(path)?).map(|_| Look::Nothing),
-            FsOperation::List => base.directory(path).map(|_| Look::Nothing),
+            FsOperation::List | FsOperation::Search => base.directory(path).map(|_| Look::Nothing),
             FsOperation::Delete => RegularFile::open(&base.parent(path)?).map(Look::File),
             FsOperation::Write => {
                 let parent =

@@ -16,7 +16,7 @@ fn path(text: &str) -> FsPath {
 }
 
 fn step(operation: FsOperation, text: &str) -> FsStep {
-    FsStep { operation, path: path(text), content: None, before: None, bytes_max: 1000 }
+    FsStep { operation, path: path(text), content: None, before: None, search: None, bytes_max: 1000 }
 }
 
 fn read(roots: &Roots, text: &str) -> Result<Output, Failure> {
@@ -290,6 +290,8 @@ async fn the_probe_says_what_is_there() {
         (FsOperation::Read, "a", None),
         (FsOperation::List, "", None),
         (FsOperation::List, "d", None),
+        (FsOperation::Search, "", None),
+        (FsOperation::Search, "d", None),
         (FsOperation::Write, "a", Some(file("old"))),
         (FsOperation::Write, "new", Some(Before::Absent)),
         (FsOperation::Write, "large", Some(file(&large))),
@@ -307,6 +309,8 @@ async fn the_probe_refuses_what_does_not_fit() {
         (FsOperation::Read, "x", "`x` does not exist"),
         (FsOperation::Read, "d", "a directory, not a regular file"),
         (FsOperation::List, "a", "no directory"),
+        (FsOperation::Search, "a", "no directory"),
+        (FsOperation::Search, "x", "`x` does not exist"),
         (FsOperation::Write, "x/y", "creates no directories"),
         (FsOperation::Write, "d", "a directory"),
         (FsOperation::Write, "other", "hard links"),

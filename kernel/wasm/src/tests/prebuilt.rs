@@ -1,7 +1,7 @@
 //! The shipped components, from plan to observation.
 
 use latchgate_monitor::manifest::Limits;
-use latchgate_monitor::plan::{Before, FsOperation, Step};
+use latchgate_monitor::plan::{Before, FsOperation, Search, Step};
 use latchgate_monitor::ports::Probe as _;
 use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::receipt::{EffectStatus, FailureClass};
@@ -64,6 +64,28 @@ async fn fs_writes_and_deletes_what_the_probe_saw() {
     let ran = run_on(&host, FS, Limits::default(), vec![Step::Fs(step)]).await;
     assert_eq!(json(ran.output), json!({"path": "a", "removed": true}));
     assert!(!dir.path().join("a").exists());
+}
+
+#[tokio::test]
+async fn fs_searches_below_a_directory() {
+    let (dir, _, host) = rooted();
+    std::fs::create_dir(dir.path().join("d")).unwrap();
+    std::fs::write(dir.path().join("d/a"), "one\ntwo\n").unwrap();
+    let mut step = fs(FsOperation::Search, "");
+    step.search = Some(Box::new(Search {
+        pattern: "^t".into(),
+        is_regex: true,
+        is_case_sensitive: true,
+        glob: "*".into(),
+        results_max: 1,
+        allow: vec!["**".into()],
+        deny: vec![],
+    }));
+    let ran = run_on(&host, FS, Limits::default(), vec![Step::Fs(step)]).await;
+    let expected = json!({"matches": [{"path": "d/a", "line": 2, "text": "two"}], "truncated": false});
+    assert_eq!(json(ran.output), expected);
+    assert_eq!((ran.observed[0].status, ran.observed[0].bytes), (EffectStatus::Done, 10));
+    assert_eq!(ran.observed[0].digest, Some(Digest::salted(&Salt([7; 32]), b"d/a\x002\0two\0")));
 }
 
 #[tokio::test]

@@ -147,6 +147,7 @@ fn a_step_that_was_begun_and_never_ended_is_unknown_unless_it_reads() {
         (Step::Fs(fs(FsOperation::Delete, "a")), EffectStatus::Unknown),
         (Step::Fs(fs(FsOperation::Read, "a")), EffectStatus::None),
         (Step::Fs(fs(FsOperation::List, "a")), EffectStatus::None),
+        (Step::Fs(fs(FsOperation::Search, "a")), EffectStatus::None),
     ];
     for (step, status) in cases {
         let journal = Journal::default();

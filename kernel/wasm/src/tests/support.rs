@@ -82,7 +82,14 @@ pub(super) fn get(url: &str) -> Step {
 }
 
 pub(super) fn fs(operation: FsOperation, path: &str) -> FsStep {
-    FsStep { operation, path: FsPath::parse(path).unwrap(), content: None, before: None, bytes_max: 1000 }
+    FsStep {
+        operation,
+        path: FsPath::parse(path).unwrap(),
+        content: None,
+        before: None,
+        search: None,
+        bytes_max: 1000,
+    }
 }
 
 pub(super) fn text(content: &str) -> Option<Content> {

@@ -50,8 +50,8 @@ fn step(example: &Example, request: &RequestSchema, template: &CompiledTemplate)
     request.validate(&mut args)?;
     let step = match template.expand(&args) {
         Ok(Expanded::Http(step)) => Step::Http(step),
-        Ok(Expanded::Fs { operation, path, content, bytes_max }) => {
-            Step::Fs(FsStep { operation, path, content, before: None, bytes_max })
+        Ok(Expanded::Fs { operation, path, content, search, bytes_max }) => {
+            Step::Fs(FsStep { operation, path, content, before: None, search, bytes_max })
         }
         Ok(Expanded::FsPatch { path, edit, bytes_max }) => {
             let given = example.given.as_deref().unwrap_or_default();
@@ -64,6 +64,7 @@ fn step(example: &Example, request: &RequestSchema, template: &CompiledTemplate)
                         digest: Digest::of(given.as_bytes()),
                         size: given.len() as u64,
                     }),
+                    search: None,
                     bytes_max,
                 }),
                 Err(error) => return Err(Violation::new(error.pointer.unwrap_or_default(), error.message)),

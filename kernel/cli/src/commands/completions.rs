@@ -1,0 +1,58 @@
+//! `completions`: what a shell needs to complete our command line.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::Cli;
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+
+const EXAMPLES: &str = "\
+Examples:
+  latchgate completions bash > ~/.local/share/bash-completion/completions/latchgate
+  latchgate completions zsh > ~/.zfunc/_latchgate
+  latchgate completions fish > ~/.config/fish/completions/latchgate.fish";
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Completions {
+    /// The shell that it is for
+    shell: Shell,
+}
+
+impl Completions {
+    pub fn run(self, console: &Console) -> Result<Exit, Failure> {
+        let script = script(self.shell);
+        if console.is_json() {
+            console.json(&serde_json::json!({ "shell": self.shell.to_string(), "script": script }))?;
+        } else {
+            console.result(&script)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Made in memory first: a closed pipe is ours to handle.
+fn script(shell: Shell) -> String {
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "latchgate", &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    #[test]
+    fn every_shell_gets_every_command() {
+        for shell in Shell::value_variants() {
+            let script = script(*shell);
+            for command in Cli::command().get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+            }
+        }
+    }
+}
