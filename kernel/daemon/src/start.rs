@@ -96,6 +96,7 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
         Some(address) => Some(bind_tcp(address).await?),
         None => None,
     };
+    config.expose(tcp.as_ref().and_then(|tcp| tcp.local_addr().ok()))?;
     telemetry::keep_in(&places.state_dir)
         .map_err(|source| StartError::Io { path: places.state_dir.clone(), source })?;
 

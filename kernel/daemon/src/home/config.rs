@@ -205,9 +205,9 @@ impl Config {
     /// If the address is not of this machine alone.
     pub fn expose(&mut self, address: Option<SocketAddr>) -> Result<(), ConfigError> {
         self.expose_http = address.or(self.expose_http);
-        if let Some(address) =
-            self.expose_http.filter(|_| self.public_base_url == Self::default().public_base_url)
-        {
+        let is_chosen = self.public_base_url != Self::default().public_base_url;
+        // Port 0 is the system's choice: known, and said again, once it is bound.
+        if let Some(address) = self.expose_http.filter(|address| !is_chosen && address.port() != 0) {
             self.public_base_url = format!("http://localhost:{}", address.port());
         }
         let problems = self.problems();
