@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use latchgate_monitor::ports::{Commit, CommitError, Durability};
 use latchgate_wire::entry::{Body, GateStopped};
@@ -18,6 +19,9 @@ use crate::{checkpoint, indexer};
 const WAITING_MAX: usize = 4096;
 /// Commits judged and synced together.
 const BATCH_MAX: usize = 512;
+/// While callers come in numbers, a batch lets this long pass before it closes: about a sync's time, for which those who come
+/// late would wait anyway. One caller alone never waits.
+const GATHERING: Duration = Duration::from_micros(150);
 
 /// Called once when the log can no longer be trusted. It is not expected to return in production.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
@@ -92,8 +96,12 @@ pub fn start(running: Running) -> io::Result<(Queue, JoinHandle<()>)> {
 
 impl Running {
     fn run(mut self, waiting: &Receiver<Job>) {
+        let mut is_crowded = false;
         while let Ok(first) = waiting.recv() {
-            match self.serve(first, waiting) {
+            if is_crowded {
+                std::thread::sleep(GATHERING);
+            }
+            match self.serve(first, waiting, &mut is_crowded) {
                 Ok(None) => {}
                 Ok(Some(Close { reason, answer })) => {
                     let closed = self.close(reason);
@@ -114,8 +122,13 @@ impl Running {
         drop(self.lock);
     }
 
-    /// One batch: `first` and what waits behind it, up to a close.
-    fn serve(&mut self, first: Job, waiting: &Receiver<Job>) -> io::Result<Option<Close>> {
+    /// One batch: `first` and what waits behind it, up to a close. `is_crowded` says afterwards whether there were several.
+    fn serve(
+        &mut self,
+        first: Job,
+        waiting: &Receiver<Job>,
+        is_crowded: &mut bool,
+    ) -> io::Result<Option<Close>> {
         let (mut commits, mut answers, mut close) = (Vec::new(), Vec::new(), None);
         let mut next = Some(first);
         while let Some(job) = next {
@@ -131,6 +144,7 @@ impl Running {
             }
             next = if commits.len() < BATCH_MAX { waiting.try_recv().ok() } else { None };
         }
+        *is_crowded = commits.len() > 1;
         let verdicts = self.writer.commit(commits)?;
         self.tell(&verdicts);
         for (verdict, (answer, _slot)) in verdicts.into_iter().zip(answers) {
