@@ -19,8 +19,10 @@ use crate::ports::{Clock, Commit, Durability, Entropy, Log, Payloads};
 /// The right to perform one plan once. Consumed by [`crate::ports::Sandbox::run`]; made only by a durable intent.
 ///
 /// ```compile_fail,E0451
-/// // A permit cannot be made up: its fields are private and it has no constructor.
-/// let permit = latchgate_monitor::steps::Permit { plan: todo!(), salt: todo!() };
+/// // A permit cannot be made up, not even of another one: its fields are private and it has no constructor.
+/// fn forged(permit: latchgate_monitor::steps::Permit) -> latchgate_monitor::steps::Permit {
+///     latchgate_monitor::steps::Permit { ..permit }
+/// }
 /// ```
 ///
 /// ```compile_fail,E0382

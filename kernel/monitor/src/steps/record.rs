@@ -17,7 +17,9 @@ use crate::ports::{Commit, Durability, Log, Payloads};
 ///
 /// ```compile_fail,E0451
 /// // An answer cannot be made without a record: there is no other way to a `Recorded` than through the log.
-/// let recorded = latchgate_monitor::steps::Recorded { seq: 1, output: serde_json::Value::Null };
+/// fn forged(recorded: latchgate_monitor::steps::Recorded) -> latchgate_monitor::steps::Recorded {
+///     latchgate_monitor::steps::Recorded { ..recorded }
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Recorded {
