@@ -28,6 +28,7 @@ pub fn run(args: &Args) -> Result<()> {
     let venv = venv::prepare(&workspace.root, &workspace.target)?;
     let mut variables = build_binaries(&workspace)?;
     variables.push(("LATCHGATE_VENV", venv.into_os_string()));
+    variables.push(("PROPTEST_RNG_SEED", property_seed()));
 
     let mut nextest = process::cargo(&workspace.root);
     nextest
@@ -40,6 +41,14 @@ pub fn run(args: &Args) -> Result<()> {
     let mut doc = process::cargo(&workspace.root);
     doc.args(["test", "--workspace", "--doc", "--quiet", "--"]).args(&args.filters).envs(variables);
     process::run(&mut doc)
+}
+
+/// The seed of every property test: one and the same unless the caller names another, so that a failure is the
+/// change's own and comes again; searching with fresh seeds is `PROPTEST_RNG_SEED=$RANDOM cargo xtask test`.
+fn property_seed() -> OsString {
+    let seed = std::env::var_os("PROPTEST_RNG_SEED").unwrap_or_else(|| "20261120".into());
+    eprintln!("property tests: PROPTEST_RNG_SEED={}", seed.display());
+    seed
 }
 
 /// Builds binaries and tests in one go and returns where each binary lies.

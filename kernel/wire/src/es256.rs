@@ -258,7 +258,8 @@ mod tests {
 
         #[test]
         fn ring_and_p256_agree(
-            seed in 1..=255_u8,
+            // Thirty-two bytes of 0 or of 255 are no scalar of the group (above).
+            seed in 1..=254_u8,
             message in proptest::collection::vec(any::<u8>(), 0..80),
             flip in proptest::option::of((0..64_usize, 0..8_u32)),
             high in any::<bool>(),
