@@ -2,7 +2,7 @@
 
 use latchgate_wire::digest::Digest;
 
-use crate::home::config::Config;
+use crate::config::{Environment, Resolved};
 use crate::home::files::private_dir;
 use crate::home::places::Places;
 use crate::loading;
@@ -10,7 +10,8 @@ use crate::start::StartError;
 
 /// The problems of configuration, manifests, policies and modules; none means that a start takes them.
 pub fn problems(places: &Places) -> Vec<String> {
-    let mut problems = Config::load(&places.config_file()).err().map_or_else(Vec::new, |error| error.0);
+    let resolved = Resolved::load(&places.config_file(), &Environment::of_process(), &[]);
+    let mut problems = resolved.err().map_or_else(Vec::new, |error| error.0);
     let dirs = [places.config_dir.clone(), places.manifests_dir(), places.policies_dir()];
     for dir in dirs.iter().filter(|dir| dir.exists()) {
         problems.extend(private_dir(dir).err().map(|error| error.to_string()));

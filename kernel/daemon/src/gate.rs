@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use latchgate_monitor::authenticator::Authenticator;
@@ -14,11 +15,11 @@ use latchgate_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::Config;
 use crate::deliveries::Deliveries;
-use crate::home::config::Config;
 use crate::home::places::Places;
 use crate::leases::Leases;
-use crate::limits::RateLimit;
+use crate::limits::{Rate, RateLimit};
 use crate::operators::Operators;
 use crate::refusals::Refusals;
 use crate::world::GateWorld;
@@ -71,8 +72,8 @@ impl Gate {
             operators: parts.operators,
             leases: parts.leases,
             refusals: Refusals::new(now),
-            call_rate: RateLimit::new(parts.config.call_rate()),
-            lease_rate: RateLimit::new(parts.config.lease_rate()),
+            call_rate: RateLimit::new(Rate::bursting(parts.config.limits.calls_per_s, CALL_BURST_S)),
+            lease_rate: RateLimit::new(Rate::bursting(parts.config.limits.leases_per_s, LEASE_BURST_S)),
             boundary: parts.boundary,
             config: parts.config,
             places: parts.places,
@@ -88,6 +89,11 @@ impl Gate {
 
     pub fn new_trace(&self) -> TraceId {
         TraceId::new(self.world.clock.now().as_ms().unsigned_abs(), self.world.entropy.u128())
+    }
+
+    /// How long running calls may take to end.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(u64::from(self.config.gate.drain_s))
     }
 
     pub fn is_draining(&self) -> bool {
@@ -120,3 +126,6 @@ impl Gate {
 
 /// Well below the longest line.
 const DELIVERIES_PER_ENTRY: usize = 2000;
+/// How many seconds' worth of calls, and of leases, one principal may ask at once.
+const CALL_BURST_S: u32 = 2;
+const LEASE_BURST_S: u32 = 20;

@@ -25,6 +25,7 @@ mod running;
 
 mod builtin;
 mod clock;
+mod config;
 mod hardening;
 mod home;
 mod telemetry;
@@ -34,10 +35,9 @@ pub mod check;
 pub mod verify;
 
 pub use builtin::{PRESETS, Preset};
+pub use config::{ConfigError, Environment, Origin, Resolved, Setting, reference};
 pub use hardening::install;
-pub use home::config::{Config, ConfigError};
 pub use home::places::{PlaceError, Places};
-pub use home::settings::{Origin, Setting};
 pub use policies::HomePolicy;
 pub use running::{Running, Summary};
 pub use start::{StartError, UpOptions, start};

@@ -60,6 +60,11 @@ impl RateLimit {
 }
 
 impl Rate {
+    /// As many at once as `seconds` of the rate.
+    pub fn bursting(per_s: u32, seconds: u32) -> Self {
+        Self { per_s, burst: per_s.saturating_mul(seconds) }
+    }
+
     fn capacity(self) -> u64 {
         u64::from(self.burst) * 1000
     }

@@ -71,7 +71,7 @@ impl Running {
         let mut servers = vec![listen(sockets.agent, Surface::Agent), listen(sockets.admin, Surface::Admin)];
         if let Some(tcp) = sockets.tcp {
             let port = tcp.local_addr().map_or(0, |address| address.port());
-            let authority = Arc::new(Authority::new(&gate.config.public_base_url, port));
+            let authority = Arc::new(Authority::new(&gate.config.gate.public_base_url, port));
             let gate = Arc::clone(&gate);
             servers.push(tokio::spawn(async move {
                 serve_tcp(&tcp, gate, authority).await;
@@ -120,7 +120,7 @@ impl Running {
         let gate = self.gate;
         gate.draining.store(true, Ordering::Relaxed);
         gate.tasks.close();
-        if tokio::time::timeout(gate.config.drain(), gate.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(gate.drain(), gate.tasks.wait()).await.is_err() {
             tracing::warn!(calls = gate.tasks.len(), "calls were still running at the end of the drain time");
         }
         gate.shutdown.cancel();

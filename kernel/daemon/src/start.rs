@@ -20,9 +20,9 @@ use tokio::net::TcpListener;
 
 use crate::builtin::Preset;
 use crate::clock::GateClock;
+use crate::config::{Config, ConfigError, Environment, Given, Resolved, template};
 use crate::gate::{Gate, Parts};
-use crate::home::config::{Config, ConfigError, TEMPLATE};
-use crate::home::files::{FileError, create_private, private_dir};
+use crate::home::files::{FileError, create_private, private_dir, read_unless_world_writable};
 use crate::home::keys::{KeyError, Keys};
 use crate::home::places::Places;
 use crate::http::listen::{ListenError, Socket, bind};
@@ -87,16 +87,21 @@ pub enum StartError {
 pub async fn start(options: UpOptions) -> Result<Running, StartError> {
     let UpOptions { places, root, fallback_root, expose_http, preset } = options;
     let (created, preset) = prepare_home(&places, preset)?;
-    let mut config = Config::load(&places.config_file())?;
-    config.expose(expose_http)?;
+    let given = expose_http.map(|address| Given {
+        flag: "--expose-http",
+        setting: "http.expose",
+        value: address.to_string(),
+    });
+    let mut resolved = Resolved::load(&places.config_file(), &Environment::of_process(), given.as_slice())?;
     // The sockets' lock comes first: a second gate must not touch keys or ledger.
     let admin = bind(&places.admin_socket())?;
     let agent = bind(&places.agent_socket())?;
-    let tcp = match config.expose_http {
+    let tcp = match resolved.config.http.expose {
         Some(address) => Some(bind_tcp(address).await?),
         None => None,
     };
-    config.expose(tcp.as_ref().and_then(|tcp| tcp.local_addr().ok()))?;
+    resolved.derive(tcp.as_ref().and_then(|tcp| tcp.local_addr().ok()));
+    let config = resolved.config;
     telemetry::keep_in(&places.state_dir)
         .map_err(|source| StartError::Io { path: places.state_dir.clone(), source })?;
 
@@ -105,7 +110,7 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
     let now = clock.now();
     let keys = Keys::load(&places, &entropy, now.as_ms().unsigned_abs())?;
     let operators = Operators::load(&places, &entropy, now.as_secs())?;
-    let root = root.or_else(|| config.fs_root.clone()).unwrap_or(fallback_root);
+    let root = root.or_else(|| config.fs.root.clone()).unwrap_or(fallback_root);
     let roots =
         Roots::open(&root, &places.forbidden()).map_err(|error| StartError::Root(error.to_string()))?;
     let host = sandbox(&config, roots.clone())?;
@@ -133,7 +138,7 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
         entropy,
         settings: Settings {
             request_key: HashKey::new(&keys.request),
-            approval_ttl_ms: i64::from(config.approval_ttl_s) * 1000,
+            approval_ttl_ms: i64::from(config.approvals.ttl_s) * 1000,
         },
         panics: AtomicU64::new(0),
     };
@@ -141,9 +146,9 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
     let authenticator = authenticator(&config, &keys, &world);
     let leases = Leases {
         kid: kid(&keys),
-        issuer: config.public_base_url.clone(),
-        audience: config.public_base_url.clone(),
-        ttl_s: i64::from(config.lease_ttl_s),
+        issuer: config.gate.public_base_url.clone(),
+        audience: config.gate.public_base_url.clone(),
+        ttl_s: i64::from(config.auth.lease_ttl_s),
         key: keys.lease,
     };
     let summary = Summary {
@@ -202,18 +207,29 @@ fn prepare_home(places: &Places, preset: Option<Preset>) -> Result<(bool, Option
     if created {
         let given = presets::put(places, preset.unwrap_or(Preset::STANDARD))?;
         // Last: its presence says that the home is whole.
-        create_private(&places.config_file(), TEMPLATE.as_bytes())?;
+        create_private(&places.config_file(), template().as_bytes())?;
         return Ok((true, given));
     }
     Ok((false, None))
 }
 
 fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {
+    if config.egress.proxy.is_some() {
+        return Err(StartError::Egress(
+            "egress.proxy cannot be used yet; take it out of the configuration".into(),
+        ));
+    }
+    let ca_file = config.egress.extra_ca_file.as_deref();
     let egress = latchgate_egress::Config {
-        dangerous_loopback: config.dangerous_loopback,
+        dangerous_loopback: config.egress.dangerous_loopback,
+        extra_ca_pem: ca_file.map(read_unless_world_writable).transpose()?,
         ..latchgate_egress::Config::default()
     };
-    let egress = Egress::new(egress).map_err(|error| StartError::Egress(error.to_string()))?;
+    let egress = Egress::new(egress).map_err(|error| {
+        let file =
+            ca_file.map_or_else(String::new, |path| format!("egress.extra_ca_file {}: ", path.display()));
+        StartError::Egress(format!("{file}{error}"))
+    })?;
     let host = HostConfig { egress: Arc::new(egress), roots };
     Host::new(host).map_err(|error| StartError::Sandbox(error.to_string()))
 }
@@ -238,17 +254,17 @@ fn authenticator(config: &Config, keys: &Keys, world: &GateWorld) -> Authenticat
     lease_keys.insert(kid(keys), keys.lease.verifying_key());
     let proofs = ProofWindow::default();
     world.ledger.recent_proofs().iter().for_each(|proof| proofs.seed(proof));
-    let mut base_urls = vec![config.public_base_url.clone()];
+    let mut base_urls = vec![config.gate.public_base_url.clone()];
     // Public clients sign this over a Unix socket by default.
-    if config.public_base_url != "http://localhost" {
+    if config.gate.public_base_url != "http://localhost" {
         base_urls.push("http://localhost".into());
     }
     Authenticator {
         keys: lease_keys,
-        issuer: config.public_base_url.clone(),
-        audience: config.public_base_url.clone(),
+        issuer: config.gate.public_base_url.clone(),
+        audience: config.gate.public_base_url.clone(),
         base_urls,
-        require_body_hash: config.require_body_hash,
+        require_body_hash: config.auth.require_body_hash,
         started_at: world.clock.now(),
         proofs,
         leases: LeaseCache::default(),

@@ -1,7 +1,7 @@
 //! `config`: where the settings lie, what they come to, and whether they would be taken.
 
 use clap::{Args, Subcommand};
-use latchgate_daemon::{Origin, Places, Setting};
+use latchgate_daemon::{Environment, Origin, Places, Resolved, Setting};
 use serde_json::Value;
 
 use crate::connect;
@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   latchgate config show
   latchgate config check
+  latchgate config reference
   ${EDITOR:-vi} \"$(latchgate config path)\"";
 
 const CHECK_EXAMPLES: &str = "\
@@ -41,15 +42,18 @@ enum ConfigCommand {
     /// Check the home's files without starting anything
     #[command(after_help = CHECK_EXAMPLES)]
     Check,
+    /// Print every setting there is: meaning, values, default, variable (Markdown)
+    #[command(after_help = "Example:\n  latchgate config reference")]
+    Reference,
 }
 
 impl Config {
     pub fn run(self, console: &Console) -> Result<Exit, Failure> {
-        let places = connect::places()?;
         match self.command {
-            ConfigCommand::Path => path(&places, console),
-            ConfigCommand::Show => show(&places, console),
-            ConfigCommand::Check => check(&places, console),
+            ConfigCommand::Path => path(&connect::places()?, console),
+            ConfigCommand::Show => show(&connect::places()?, console),
+            ConfigCommand::Check => check(&connect::places()?, console),
+            ConfigCommand::Reference => reference(console),
         }
     }
 }
@@ -77,14 +81,25 @@ fn path(places: &Places, console: &Console) -> Result<Exit, Failure> {
 
 fn show(places: &Places, console: &Console) -> Result<Exit, Failure> {
     let file = places.config_file();
-    let settings = Setting::all(&file)
-        .map_err(|error| Failure::usage(error.to_string()).remedy("mend the file: nothing starts with it"))?;
+    let resolved = Resolved::load(&file, &Environment::of_process(), &[])
+        .map_err(|error| Failure::usage(error.to_string()).remedy("mend it: nothing starts like this"))?;
+    let settings = resolved.settings();
     if console.is_json() {
         console.json(&serde_json::json!({ "config_file": file, "settings": settings }))?;
     } else {
         console.result(&table(&settings, console.width()))?;
         console.note(&format!("file: {}; a running gate has read it at its start", file.display()));
     }
+    Ok(Exit::Done)
+}
+
+fn reference(console: &Console) -> Result<Exit, Failure> {
+    let text = latchgate_daemon::reference();
+    if console.is_json() {
+        console.json(&serde_json::json!({ "markdown": text }))
+    } else {
+        console.result(&text)
+    }?;
     Ok(Exit::Done)
 }
 
@@ -119,26 +134,20 @@ fn table(settings: &[Setting], width: Option<usize>) -> String {
     let mut rows = Rows::new(&["SETTING", "VALUE", "FROM"], width);
     for setting in settings {
         let value = match &setting.value {
-            Value::Null => absent(setting.name).to_owned(),
+            Value::Null => format!("({})", setting.absent.unwrap_or("none")),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         let (origin, tone) = match setting.origin {
+            Origin::Flag => ("flag", Tone::Plain),
+            Origin::Environment => ("environment", Tone::Plain),
             Origin::File => ("file", Tone::Plain),
             Origin::Default => ("default", Tone::Quiet),
             Origin::Derived => ("http.expose", Tone::Quiet),
         };
-        rows.add([(setting.name, Tone::Plain), (&value, tone), (origin, Tone::Quiet)]);
+        rows.add([(setting.name.as_str(), Tone::Plain), (&value, tone), (origin, Tone::Quiet)]);
     }
     rows.render()
-}
-
-/// What goes where nothing is set.
-fn absent(name: &str) -> &'static str {
-    match name {
-        "fs.root" => "(where the gate is started)",
-        _ => "(none)",
-    }
 }
 
 #[cfg(test)]
@@ -149,15 +158,18 @@ mod tests {
 
     #[test]
     fn each_setting_is_shown_with_where_it_came_from() {
-        let setting = |name, value, origin| Setting { name, value, origin };
+        let setting =
+            |name: &str, value, origin| Setting { name: name.into(), value, origin, absent: Some("here") };
         let settings = [
             setting("auth.lease_ttl_s", json!(60), Origin::File),
             setting("fs.root", Value::Null, Origin::Default),
+            setting("limits.calls_per_s", json!(7), Origin::Environment),
         ];
         let expected = "\
-SETTING           VALUE                        FROM
-auth.lease_ttl_s  60                           file
-fs.root           (where the gate is started)  default";
+SETTING             VALUE   FROM
+auth.lease_ttl_s    60      file
+fs.root             (here)  default
+limits.calls_per_s  7       environment";
         assert_eq!(stripped(&table(&settings, None)), expected);
     }
 

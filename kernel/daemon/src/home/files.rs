@@ -67,6 +67,19 @@ pub fn read_private(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(FileError::io(path))
 }
 
+/// Reads a file that anybody may read, as long as not everybody may write it. Links are followed, as certificates often are some.
+pub fn read_unless_world_writable(path: &Path) -> Result<Vec<u8>, FileError> {
+    let found = fs::metadata(path).map_err(FileError::io(path))?;
+    if !found.is_file() {
+        return Err(FileError::Kind { path: path.to_owned(), expected: "file" });
+    }
+    let bits = found.mode() & 0o7777;
+    if bits & 0o002 != 0 {
+        return Err(FileError::Mode { path: path.to_owned(), found: bits, expected: bits & !0o002 });
+    }
+    fs::read(path).map_err(FileError::io(path))
+}
+
 /// Writes a new private file, durable before this returns. An existing one is left alone and is an error.
 pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let write = || {

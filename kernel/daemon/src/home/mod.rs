@@ -1,7 +1,5 @@
-//! What a gate keeps on disk: where it lies, who may read it, configuration and keys.
+//! What a gate keeps on disk: where it lies, who may read it, and keys.
 
-pub mod config;
 pub mod files;
 pub mod keys;
 pub mod places;
-pub mod settings;

@@ -94,7 +94,7 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
             by(Role::Admin)?;
             gate.draining.store(true, Ordering::Relaxed);
             gate.tasks.close();
-            let ended = tokio::time::timeout(gate.config.drain(), gate.tasks.wait()).await.is_ok();
+            let ended = tokio::time::timeout(gate.drain(), gate.tasks.wait()).await.is_ok();
             let status = if ended { "drained" } else { "draining" };
             Ok(respond::json(200, &json!({ "status": status, "calls_running": gate.tasks.len() })))
         }
@@ -151,7 +151,7 @@ fn status(gate: &Gate, operator: &str) -> Status {
         calls_running: stats.calls_running,
         unknown_outcomes: stats.unknown_outcomes,
         panics_caught: gate.world.panics.load(Ordering::Relaxed),
-        public_base_url: gate.config.public_base_url.clone(),
+        public_base_url: gate.config.gate.public_base_url.clone(),
         home: gate.places.config_dir.display().to_string(),
         agent_socket: gate.places.agent_socket().display().to_string(),
         operator: operator.to_owned(),

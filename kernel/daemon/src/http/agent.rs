@@ -145,7 +145,7 @@ fn ready(gate: &Gate) -> Response<Whole> {
         ledger: "ok".into(),
         policy: catalog.policy.digest().to_string(),
         actions_registered: catalog.actions.len(),
-        public_base_url: gate.config.public_base_url.clone(),
+        public_base_url: gate.config.gate.public_base_url.clone(),
     };
     respond::json(if draining { 503 } else { 200 }, &ready)
 }

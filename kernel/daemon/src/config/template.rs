@@ -1,0 +1,54 @@
+//! The configuration file of a new home: every setting with its default, as a comment.
+
+use serde_json::Value;
+
+use super::table::Row;
+use super::{Config, ROWS, TABLES};
+
+/// Where the meanings begin, if the setting leaves room.
+const MEANING_COLUMN: usize = 48;
+
+pub fn template() -> String {
+    let mut text = String::from("# latchgate: every setting with its default. Uncomment to change.\n");
+    for table in TABLES {
+        text.push_str(&format!("\n[{}]\n", table.name));
+        for row in ROWS.iter().filter(|row| row.table == table.name) {
+            let setting = format!("# {} = {}", row.member, written(row));
+            text.push_str(&format!("{setting:<MEANING_COLUMN$}  # {}\n", meaning(row)));
+        }
+    }
+    text
+}
+
+/// The default, or an example where there is none. JSON's strings, numbers and booleans are TOML's.
+fn written(row: &Row) -> Value {
+    match (row.shown)(&Config::default()) {
+        Value::Null => (row.example)().unwrap_or_default(),
+        value => value,
+    }
+}
+
+fn meaning(row: &Row) -> String {
+    let meaning = row.meaning.trim().trim_end_matches('.');
+    match (row.absent)() {
+        Some(absent) => format!("{meaning}; default: {absent}"),
+        None => format!("{meaning}; {}", row.expected()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Environment, Origin, Resolved};
+    use super::*;
+
+    #[test]
+    fn the_template_is_all_defaults_and_names_every_setting() {
+        let of = |text: &str| Resolved::of("t", text, &Environment::default(), &[]).unwrap();
+        assert_eq!(of(&template()).config, Config::default());
+        let (first, rest) = template().split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let all = of(&format!("{first}\n{}", rest.replace("\n# ", "\n")));
+        for setting in all.settings() {
+            assert_eq!(setting.origin, Origin::File, "{}", setting.name);
+        }
+    }
+}
