@@ -12,3 +12,4 @@ mod http;
 mod once;
 mod permissions;
 mod restart;
+mod service;

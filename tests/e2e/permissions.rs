@@ -5,11 +5,8 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::Command;
 
-use latchgate_tests::{Gate, Ran, binary};
+use latchgate_tests::{Gate, OTHER_UID, Ran, binary, binary_for_others};
 use serde_json::json;
-
-/// `nobody` on most systems; nothing depends on the name.
-const OTHER_UID: u32 = 65534;
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -63,22 +60,6 @@ fn a_socket_path_that_the_system_cannot_take_is_refused_with_the_remedy() {
     let ran = Ran::of(Command::new(binary()).arg("up").env_clear().env("LATCHGATE_HOME", &home));
     assert_ne!(ran.code, 0);
     assert!(ran.stderr.contains("107") && ran.stderr.contains("shorter"), "{}", ran.stderr);
-}
-
-/// The binary where any user can run it, since the build directory may be closed to others. Needs root, who alone can
-/// become somebody else; without it nothing of this kind can be tried.
-fn binary_for_others() -> Option<(tempfile::TempDir, std::path::PathBuf)> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("LEFT OUT: another uid can only be had by root");
-        return None;
-    }
-    let dir = tempfile::Builder::new().prefix("gate-").tempdir_in("/tmp").unwrap();
-    chmod(dir.path(), 0o755);
-    let copy = dir.path().join("latchgate");
-    if fs::hard_link(binary(), &copy).is_err() {
-        fs::copy(binary(), &copy).unwrap();
-    }
-    Some((dir, copy))
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The built binary: where it lies, and what a run of it gave.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// `LATCHGATE_BIN`, else the debug build of this work tree.
 ///
@@ -14,6 +17,28 @@ pub fn binary() -> PathBuf {
     let path = std::env::var_os("LATCHGATE_BIN").map_or_else(built, PathBuf::from);
     assert!(path.is_file(), "{} is missing; run: cargo build -p latchgate", path.display());
     path
+}
+
+/// `nobody` on most systems; nothing depends on the name.
+pub const OTHER_UID: u32 = 65534;
+
+/// The binary where any user can run it, since the build directory may be closed to others. Needs root, who alone can
+/// become somebody else; without it nothing of this kind can be tried.
+///
+/// # Panics
+/// If it cannot be put there.
+pub fn binary_for_others() -> Option<(TempDir, PathBuf)> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("LEFT OUT: another uid can only be had by root");
+        return None;
+    }
+    let dir = tempfile::Builder::new().prefix("gate-").tempdir_in("/tmp").unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = dir.path().join("latchgate");
+    if fs::hard_link(binary(), &copy).is_err() {
+        fs::copy(binary(), &copy).unwrap();
+    }
+    Some((dir, copy))
 }
 
 /// The top directory of this work tree.

@@ -10,6 +10,9 @@ use crate::policy;
 /// Where temporary homes lie. Not `TMPDIR`: a socket's path has 107 bytes at most.
 const BASE: &str = "/tmp";
 
+/// Of a gate that serves as root.
+const SERVICE_GROUP: u32 = 65534;
+
 /// What is put into place before the start. With nothing said, the gate makes its home itself, as on a first use.
 #[derive(Default)]
 pub struct GateBuilder {
@@ -21,6 +24,7 @@ pub struct GateBuilder {
     uid: Option<u32>,
     binary: Option<PathBuf>,
     is_root_configured: bool,
+    serves: bool,
 }
 
 impl GateBuilder {
@@ -80,6 +84,14 @@ impl GateBuilder {
         self
     }
 
+    /// Writes the home with `init`, for the members of the group whose number is the uid, and runs the gate with `serve`. Others may pass through to
+    /// its socket.
+    #[must_use]
+    pub fn serves(mut self) -> Self {
+        self.serves = true;
+        self
+    }
+
     /// Starts the gate and waits until it takes calls.
     ///
     /// # Panics
@@ -121,7 +133,7 @@ impl GateBuilder {
         if let Some(uid) = self.uid {
             give(base.path(), uid);
         }
-        Gate::prepared(Prepared {
+        let gate = Gate::prepared(Prepared {
             base,
             home,
             root,
@@ -129,14 +141,25 @@ impl GateBuilder {
             uid: self.uid,
             binary: self.binary,
             is_root_configured: self.is_root_configured,
-        })
+            serves: self.serves,
+        });
+        if self.serves {
+            fs::set_permissions(gate.base(), fs::Permissions::from_mode(0o755)).unwrap();
+            let (home, root) = (gate.home().to_str().unwrap(), gate.root().to_str().unwrap());
+            let group = self.uid.unwrap_or(SERVICE_GROUP).to_string();
+            gate.cli(&["init", "--home", home, "--root", root, "--group", &group]).exited(0);
+        }
+        gate
     }
 
     fn write_home(&self, home: &Path) {
         for (name, yaml) in &self.manifests {
             private_file(&home.join("manifests").join(name), yaml);
         }
-        if self.config.is_none() && self.policy.is_none() {
+        if let (true, Some(policy)) = (self.serves, &self.policy) {
+            private_file(&home.join("policies/standard.cedar"), policy);
+        }
+        if self.serves || (self.config.is_none() && self.policy.is_none()) {
             return;
         }
         // A home with a configuration is whole: the gate adds no policy to it.

@@ -31,6 +31,7 @@ pub struct Gate {
     uid: Option<u32>,
     binary: PathBuf,
     is_root_configured: bool,
+    serves: bool,
     child: Option<Child>,
 }
 
@@ -45,6 +46,8 @@ pub(crate) struct Prepared {
     pub binary: Option<PathBuf>,
     /// The configuration names the root, so the command line does not.
     pub is_root_configured: bool,
+    /// `serve` instead of `up`.
+    pub serves: bool,
 }
 
 /// Why a gate did not start.
@@ -68,9 +71,10 @@ impl Gate {
     }
 
     pub(crate) fn prepared(prepared: Prepared) -> Self {
-        let Prepared { base, home, root, env, uid, binary: own_binary, is_root_configured } = prepared;
+        let Prepared { base, home, root, env, uid, binary: own_binary, is_root_configured, serves } =
+            prepared;
         let binary = own_binary.unwrap_or_else(binary);
-        Self { base, home, root, env, uid, binary, is_root_configured, child: None }
+        Self { base, home, root, env, uid, binary, is_root_configured, serves, child: None }
     }
 
     /// Starts the binary and waits until it takes calls or ends.
@@ -82,8 +86,10 @@ impl Gate {
     /// If it does neither.
     pub fn start(&mut self) -> Result<(), Refused> {
         let said_before = self.log().len();
-        let mut command = self.command(&["up"]);
-        if !self.is_root_configured {
+        let mut command = self.command(if self.serves { &["serve", "--home"] } else { &["up"] });
+        if self.serves {
+            command.arg(&self.home);
+        } else if !self.is_root_configured {
             command.arg("--root").arg(&self.root);
         }
         command.stdin(Stdio::null()).stdout(self.open_log("out")).stderr(self.open_log("err"));

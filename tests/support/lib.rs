@@ -2,7 +2,8 @@
 //!
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `entries` (what its ledger
 //! says), `upstream` (the service that actions call), `wire` (bytes on a socket), `key`, `token` and `proof` (made by
-//! hand), and the callers that control every byte: `attempt`, `raw_agent`, `raw_operator`.
+//! hand), and the callers that control every byte: `attempt`, `raw_agent`, `raw_operator`,
+//! and `relay` for whoever calls as another user.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails by panicking")]
 
@@ -23,11 +24,12 @@ mod key;
 mod proof;
 mod raw_agent;
 mod raw_operator;
+mod relay;
 mod token;
 mod wire;
 
 pub use attempt::Attempt;
-pub use binary::{Ran, binary, workspace};
+pub use binary::{OTHER_UID, Ran, binary, binary_for_others, workspace};
 pub use builder::GateBuilder;
 pub use entries::{entries_in, of_kind, segments_in};
 pub use gate::{Gate, Refused, Verified};
@@ -36,6 +38,7 @@ pub use patience::{PATIENCE, eventually};
 pub use proof::Proof;
 pub use raw_agent::RawAgent;
 pub use raw_operator::RawOperator;
+pub use relay::Relay;
 pub use token::Token;
 pub use upstream::{Response, Seen, Upstream, closed_port};
 pub use wire::{Connection, Reply, exchange, raw};

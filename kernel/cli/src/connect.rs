@@ -48,9 +48,13 @@ pub fn operator(socket: Option<&Path>, name: &str) -> Result<OperatorClient, Fai
     Ok(OperatorClient::new(&endpoint, read_key(&path)?, name))
 }
 
-/// The local home.
+/// The local home: the user's own, or the service's for whoever has none and may read that.
 pub fn places() -> Result<Places, Failure> {
-    Places::find().map_err(|error| Failure::usage(error.to_string()))
+    let own = Places::find().map_err(|error| Failure::usage(error.to_string()))?;
+    let service = Places::service();
+    let is_named = std::env::var_os("LATCHGATE_HOME").is_some_and(|home| !home.is_empty());
+    let is_service = !is_named && !own.config_file().exists() && service.config_file().exists();
+    Ok(if is_service { service } else { own })
 }
 
 fn require_socket(socket: &Path) -> Result<(), Failure> {

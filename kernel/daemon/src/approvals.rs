@@ -84,7 +84,7 @@ pub fn detail(gate: &Gate, approval: &Approval) -> Result<ApprovalDetail, Denial
         rule_reason: catalog.policy.ask_reason(&call.policy.rule),
         arguments: stored.args,
         plan,
-        boundary: gate.boundary,
+        boundary: gate.boundary_for(&call.who.principal),
     })
 }
 
@@ -180,7 +180,8 @@ pub fn resume(gate: &Arc<Gate>) {
 
 async fn execute(gate: &Arc<Gate>, approval: &Approval) -> Result<Recorded, Denial> {
     let catalog = gate.catalog.load_full();
-    pipeline::execute_approved(&gate.world, &catalog, approval, gate.boundary).await
+    let boundary = gate.boundary_for(&approval.held.call.who.principal);
+    pipeline::execute_approved(&gate.world, &catalog, approval, boundary).await
 }
 
 /// What the operator is told of the execution.

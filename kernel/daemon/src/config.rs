@@ -19,11 +19,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use environment::Environment;
-use kind::{AbsolutePath, BaseUrl, Flag, Kind as _, Loopback, Optional, Proxy, Whole};
+use kind::{AbsolutePath, BaseUrl, Flag, Group, Kind as _, Loopback, Optional, Proxy, Whole};
 pub use reference::reference;
 pub use resolve::{ConfigError, Given, Origin, Resolved, Setting};
 use table::{Row, Table, settings};
-pub use template::template;
+pub use template::{template, template_with};
 
 settings! {
     /// The gate as a whole.
@@ -32,6 +32,13 @@ settings! {
         public_base_url: String = "http://localhost:3000".into(), BaseUrl;
         /// How long running calls may take to end at shutdown, in seconds.
         drain_s: u32 = 30, Whole(1, 600);
+        /// Let `latchgate serve` run as root, whom nothing on this machine is kept from.
+        dangerous_root: bool = false, Flag;
+    }
+    /// The agents' Unix socket.
+    socket: SocketSettings {
+        /// The group whose members may connect: a name in /etc/group, or a number.
+        group: Option<String> = None, Optional(Group, "the gate's own user alone");
     }
     /// What agents must prove.
     auth: AuthSettings {
@@ -48,7 +55,7 @@ settings! {
     /// Actions on files.
     fs: FsSettings {
         /// The directory below which file actions work.
-        root: Option<PathBuf> = None, Optional(AbsolutePath("/srv/project"), "where the gate is started");
+        root: Option<PathBuf> = None, Optional(AbsolutePath("/srv/project"), "where `up` is started, none for `serve`");
     }
     /// Actions on the network.
     egress: EgressSettings {

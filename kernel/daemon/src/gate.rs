@@ -10,6 +10,7 @@ use latchgate_monitor::catalog::Catalog;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Entropy as _, Log as _};
 use latchgate_wire::entry::{Body, CallsDelivered};
 use latchgate_wire::ids::TraceId;
+use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::Boundary;
 use latchgate_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ pub struct Gate {
     pub call_rate: RateLimit,
     pub lease_rate: RateLimit,
     pub boundary: Boundary,
+    /// Of the gate itself.
+    uid: u32,
     pub config: Config,
     pub places: Places,
     pub origin: String,
@@ -75,6 +78,7 @@ impl Gate {
             call_rate: RateLimit::new(Rate::bursting(parts.config.limits.calls_per_s, CALL_BURST_S)),
             lease_rate: RateLimit::new(Rate::bursting(parts.config.limits.leases_per_s, LEASE_BURST_S)),
             boundary: parts.boundary,
+            uid: rustix::process::geteuid().as_raw(),
             config: parts.config,
             places: parts.places,
             origin: parts.origin,
@@ -89,6 +93,14 @@ impl Gate {
 
     pub fn new_trace(&self) -> TraceId {
         TraceId::new(self.world.clock.now().as_ms().unsigned_abs(), self.world.entropy.u128())
+    }
+
+    /// What stands between this caller and the gate: nothing, if it runs as the gate's own user or as root.
+    pub fn boundary_for(&self, principal: &Principal) -> Boundary {
+        match principal {
+            Principal::Uid(uid) if [ROOT, self.uid].contains(uid) => Boundary::SameUser,
+            Principal::Uid(_) | Principal::Agent(_) | Principal::Jail(_) => self.boundary,
+        }
     }
 
     /// How long running calls may take to end.
@@ -124,6 +136,7 @@ impl Gate {
     }
 }
 
+const ROOT: u32 = 0;
 /// Well below the longest line.
 const DELIVERIES_PER_ENTRY: usize = 2000;
 /// How many seconds' worth of calls, and of leases, one principal may ask at once.

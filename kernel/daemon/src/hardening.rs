@@ -1,5 +1,7 @@
 //! What the process does before anything else: logs, crypto provider, no core dumps, private files.
 
+use crate::telemetry::Logs;
+
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 /// Called first in `main`. After it, other processes of the same user cannot trace this one or read its memory, and a
@@ -7,8 +9,8 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 ///
 /// # Errors
 /// If the kernel refuses: the gate does not run dumpable.
-pub fn install() -> Result<(), String> {
-    crate::telemetry::init();
+pub fn install(logs: Logs) -> Result<(), String> {
+    crate::telemetry::init(logs);
     latchgate_wire::jws::install_crypto();
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| format!("the process could not be made undumpable: {error}"))?;

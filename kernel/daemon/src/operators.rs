@@ -104,6 +104,11 @@ impl Operators {
         Ok(Self { by_key, proofs: ProofWindow::default(), started_s: now_s })
     }
 
+    /// Whether `operators/` names anybody.
+    pub fn are_named(places: &Places) -> bool {
+        list(&places.operators_dir()).is_ok_and(|files| !files.is_empty())
+    }
+
     /// Marks a proof that the ledger knows as used.
     pub fn seed(&self, proof: &ProofId) {
         self.proofs.seed(proof);

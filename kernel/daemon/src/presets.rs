@@ -36,6 +36,11 @@ pub fn put(places: &Places, preset: Preset) -> Result<Option<Preset>, FileError>
     Ok(None)
 }
 
+/// Whether any policy would be in force.
+pub fn has_policy(places: &Places) -> bool {
+    policy_files(places).is_ok_and(|files| !files.is_empty())
+}
+
 /// Names of the files that would be in force.
 fn policy_files(places: &Places) -> Result<Vec<String>, String> {
     let dir = places.policies_dir();

@@ -17,6 +17,7 @@ use crate::gate::Gate;
 use crate::http::authority::Authority;
 use crate::http::listen::Socket;
 use crate::http::{Surface, serve, serve_tcp};
+use crate::notify;
 use crate::reload::reload;
 use crate::start::Sockets;
 
@@ -29,8 +30,8 @@ pub struct Summary {
     pub preset: Option<Preset>,
     pub home: PathBuf,
     pub boundary: Boundary,
-    /// What file actions see.
-    pub root: PathBuf,
+    /// What file actions see; none if nobody configured it.
+    pub root: Option<PathBuf>,
     pub actions: usize,
     pub agent_socket: PathBuf,
     /// The loopback port of the agent API, if there is one.
@@ -43,6 +44,22 @@ pub struct Summary {
     pub unknown_outcomes: usize,
     /// Above 0: the clock stands before the ledger's last entry.
     pub clock_behind_ms: i64,
+}
+
+impl Summary {
+    /// For a service's log, where nobody sees a terminal.
+    pub fn log(&self) {
+        tracing::info!(
+            home = %self.home.display(),
+            boundary = self.boundary.as_str(),
+            root = self.root.as_ref().map(|root| root.display().to_string()),
+            actions = self.actions,
+            socket = %self.agent_socket.display(),
+            recovered_bytes = self.recovered_bytes,
+            unknown_outcomes = self.unknown_outcomes,
+            "the gate takes calls"
+        );
+    }
 }
 
 /// A running gate. Dropping it without [`Running::stop`] leaves the ledger to be recovered at the next start.
@@ -79,6 +96,7 @@ impl Running {
             }));
         }
         let ticker = tokio::spawn(tick(Arc::clone(&gate)));
+        notify::tell(notify::READY);
         Self { gate, summary, servers, ticker }
     }
 
@@ -117,6 +135,7 @@ impl Running {
     /// # Errors
     /// If the ledger could not be closed.
     pub async fn stop(self, reason: &str) -> Result<(), String> {
+        notify::tell(notify::STOPPING);
         let gate = self.gate;
         gate.draining.store(true, Ordering::Relaxed);
         gate.tasks.close();

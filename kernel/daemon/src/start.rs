@@ -1,7 +1,7 @@
 //! Assembly: from a home on disk to a gate that listens.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -18,32 +18,29 @@ use latchgate_wire::receipt::Boundary;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::builtin::Preset;
 use crate::clock::GateClock;
-use crate::config::{Config, ConfigError, Environment, Given, Resolved, template};
+use crate::config::{Config, ConfigError, Given};
 use crate::gate::{Gate, Parts};
-use crate::home::files::{FileError, create_private, private_dir, read_unless_world_writable};
+use crate::home::files::{FileError, read_unless_world_writable};
 use crate::home::keys::{KeyError, Keys};
 use crate::home::places::Places;
-use crate::http::listen::{ListenError, Socket, bind};
+use crate::http::listen::{Access, ListenError, Socket, bind};
 use crate::leases::Leases;
 use crate::operators::{LOCAL, Operators};
+use crate::prepare::{Manner, Prepared, prepare};
 use crate::running::{Running, Summary};
 use crate::world::{GateWorld, OsEntropy};
-use crate::{approvals, loading, presets, telemetry};
+use crate::{approvals, loading, telemetry};
 
-/// What `latchgate up` was told.
+/// What a start was told.
 #[derive(Clone, Debug)]
-pub struct UpOptions {
+pub struct StartOptions {
     pub places: Places,
+    pub manner: Manner,
     /// `--root`: overrides the configuration.
     pub root: Option<PathBuf>,
-    /// The root if neither says one: where the gate was started.
-    pub fallback_root: PathBuf,
     /// `--expose-http`: overrides the configuration.
     pub expose_http: Option<SocketAddr>,
-    /// `--preset`: the policy of a new home, and of no other.
-    pub preset: Option<Preset>,
 }
 
 /// Why the gate does not start; each says what would help.
@@ -64,6 +61,24 @@ pub enum StartError {
     #[error("{0}")]
     Preset(String),
     #[error("{0}")]
+    Group(String),
+    #[error("there is no configuration at {0}; `latchgate init` writes one")]
+    NoConfig(PathBuf),
+    #[error(
+        "there is no policy in {0}; put one there, such as what `latchgate presets show standard` prints"
+    )]
+    NoPolicy(PathBuf),
+    #[error(
+        "{0} names no operator, so nobody could approve or stop anything; `latchgate init` makes one in a new home"
+    )]
+    NoOperator(PathBuf),
+    #[error(
+        "a gate that runs as root can be kept from nothing; run it as a user of its own, or set gate.dangerous_root"
+    )]
+    AsRoot,
+    #[error("there is a home already: {0}; nothing was changed")]
+    Exists(PathBuf),
+    #[error("{0}")]
     Egress(String),
     #[error("{0}")]
     Root(String),
@@ -79,47 +94,47 @@ pub enum StartError {
     Fault(String),
 }
 
-/// Starts a gate for the user who runs it: the boundary is `same-user`. On a first use its home, keys, a local operator and
-/// the standard policy are made, or the policy that was chosen.
+/// Starts a gate.
 ///
 /// # Errors
 /// [`StartError`]; nothing listens then.
-pub async fn start(options: UpOptions) -> Result<Running, StartError> {
-    let UpOptions { places, root, fallback_root, expose_http, preset } = options;
-    let (created, preset) = prepare_home(&places, preset)?;
+pub async fn start(options: StartOptions) -> Result<Running, StartError> {
+    let StartOptions { places, manner, root: chosen_root, expose_http } = options;
     let given = expose_http.map(|address| Given {
         flag: "--expose-http",
         setting: "http.expose",
         value: address.to_string(),
     });
-    let mut resolved = Resolved::load(&places.config_file(), &Environment::of_process(), given.as_slice())?;
+    let Prepared { mut resolved, access, is_new, preset } = prepare(&places, &manner, given.as_slice())?;
     // The sockets' lock comes first: a second gate must not touch keys or ledger.
-    let admin = bind(&places.admin_socket())?;
-    let agent = bind(&places.agent_socket())?;
+    let agent = bind(&places.agent_socket(), access)?;
+    let admin = bind(&places.admin_socket(), Access::Private)?;
     let tcp = match resolved.config.http.expose {
         Some(address) => Some(bind_tcp(address).await?),
         None => None,
     };
     resolved.derive(tcp.as_ref().and_then(|tcp| tcp.local_addr().ok()));
-    let config = resolved.config;
     telemetry::keep_in(&places.state_dir)
         .map_err(|source| StartError::Io { path: places.state_dir.clone(), source })?;
+    for setting in resolved.dangers() {
+        tracing::warn!(%setting, "a setting weakens this gate");
+    }
+    let config = resolved.config;
 
     let clock = Arc::new(GateClock::start());
     let entropy = OsEntropy;
     let now = clock.now();
     let keys = Keys::load(&places, &entropy, now.as_ms().unsigned_abs())?;
     let operators = Operators::load(&places, &entropy, now.as_secs())?;
-    let root = root.or_else(|| config.fs.root.clone()).unwrap_or(fallback_root);
-    let roots =
-        Roots::open(&root, &places.forbidden()).map_err(|error| StartError::Root(error.to_string()))?;
+    let root = root(chosen_root, &config, &manner);
+    let roots = roots(root.as_deref(), &places)?;
     let host = sandbox(&config, roots.clone())?;
 
     let (catalog, host) = {
         let places = places.clone();
         blocking(move || loading::load(&places, &host).map(|catalog| (catalog, host))).await??
     };
-    let boundary = Boundary::SameUser;
+    let boundary = boundary(&manner, access);
     let (ledger, recovery) = {
         let config = ledger_config(&places, &keys, Arc::clone(&clock), boundary);
         blocking(move || Ledger::open(config)).await??
@@ -152,7 +167,7 @@ pub async fn start(options: UpOptions) -> Result<Running, StartError> {
         key: keys.lease,
     };
     let summary = Summary {
-        created,
+        created: is_new,
         preset,
         home: places.config_dir.clone(),
         boundary,
@@ -192,25 +207,31 @@ async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Expose { address, source })
 }
 
-/// Directories, configuration template and a policy. True if there was no home before; the policy it got.
-fn prepare_home(places: &Places, preset: Option<Preset>) -> Result<(bool, Option<Preset>), StartError> {
-    let created = !places.config_file().exists();
-    if let Some(preset) = preset {
-        presets::check(places, preset, created).map_err(StartError::Preset)?;
+/// `service` is for a gate that was put up as one: agents are other users, who reach its socket as members of a group and
+/// nothing else of it, since the admin socket's directory is closed to all but the gate's user.
+fn boundary(manner: &Manner, access: Access) -> Boundary {
+    match (manner, access) {
+        (Manner::Serve, Access::Group(_)) => Boundary::Service,
+        (Manner::Serve, Access::Private) | (Manner::Up { .. }, _) => Boundary::SameUser,
     }
-    for dir in [&places.config_dir, &places.state_dir, &places.run_dir, &places.admin_dir()] {
-        private_dir(dir)?;
+}
+
+/// The root of file actions. Nobody's choice is none for a gate that serves: where it happens to be started means nothing.
+fn root(chosen: Option<PathBuf>, config: &Config, manner: &Manner) -> Option<PathBuf> {
+    let fallback = match manner {
+        Manner::Up { fallback_root, .. } => Some(fallback_root),
+        Manner::Serve => None,
+    };
+    chosen.or_else(|| config.fs.root.clone()).or_else(|| fallback.cloned())
+}
+
+fn roots(root: Option<&Path>, places: &Places) -> Result<Roots, StartError> {
+    match root {
+        Some(root) => {
+            Roots::open(root, &places.forbidden()).map_err(|error| StartError::Root(error.to_string()))
+        }
+        None => Ok(Roots::none()),
     }
-    for dir in [places.manifests_dir(), places.policies_dir()] {
-        private_dir(&dir)?;
-    }
-    if created {
-        let given = presets::put(places, preset.unwrap_or(Preset::STANDARD))?;
-        // Last: its presence says that the home is whole.
-        create_private(&places.config_file(), template().as_bytes())?;
-        return Ok((true, given));
-    }
-    Ok((false, None))
 }
 
 fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {

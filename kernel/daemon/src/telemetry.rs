@@ -8,24 +8,34 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// The file is set aside as `gate.log.1` when it has this many bytes; the one set aside before goes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 static FILE: OnceLock<Mutex<Rotated>> = OnceLock::new();
 
+/// What goes to stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// Warnings and errors, for whoever watches.
+    Watched,
+    /// Everything, as JSON lines, for a service manager.
+    Json,
+}
+
 /// `LATCHGATE_LOG` chooses the level (`error`, `warn`, `info`, `debug`, or tracing's filter syntax); default `info` for
-/// the file, of which stderr shows warnings and errors. Called once; a second call changes nothing.
-pub fn init() {
+/// the file, of which stderr shows what `logs` says. Called once; a second call changes nothing.
+pub fn init(logs: Logs) {
     let filter = EnvFilter::try_from_env("LATCHGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let watch = tracing_subscriber::fmt::layer()
-        .with_writer(|| Watched(io::stderr()))
-        .with_ansi(colour)
-        .with_target(false);
-    let watch = tracing_subscriber::Layer::with_filter(watch, tracing_subscriber::filter::LevelFilter::WARN);
+    let watch = tracing_subscriber::fmt::layer().with_writer(|| Watched(io::stderr()));
+    let watch = match logs {
+        Logs::Watched => watch.with_ansi(colour).with_target(false).with_filter(LevelFilter::WARN).boxed(),
+        Logs::Json => watch.json().flatten_event(true).boxed(),
+    };
     let keep = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| Kept);
     let subscriber = tracing_subscriber::registry().with(filter).with(watch).with(keep);
     // Somebody who embeds the gate may have a subscriber of their own.

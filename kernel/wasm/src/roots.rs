@@ -175,4 +175,4 @@ impl RootError {
     }
 }
 
-const START_WITH: &str = "start the gate with --root DIR";
+const START_WITH: &str = "set fs.root in latchgate.toml, or start with `latchgate up --root DIR`";

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use latchgate_client::Endpoint;
 use latchgate_daemon::verify::{VerifyOptions, run as verify};
-use latchgate_daemon::{Running, UpOptions};
+use latchgate_daemon::{Logs, Manner, Running, StartOptions};
 use owo_colors::OwoColorize as _;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub struct Demo {
 
 impl Demo {
     pub fn run(self, console: &Console) -> Result<Exit, Failure> {
-        latchgate_daemon::install().map_err(|error| Failure::new(Exit::Failed, error))?;
+        latchgate_daemon::install(Logs::Watched).map_err(|error| Failure::new(Exit::Failed, error))?;
         let home = DemoHome::make(self.keep)?;
         together(async {
             if !console.is_json() {
@@ -65,12 +65,11 @@ struct Record {
 
 async fn start(home: &DemoHome) -> Result<Running, Failure> {
     let root = home.files().to_owned();
-    up::start(UpOptions {
+    up::start(StartOptions {
         places: home.places().clone(),
-        root: Some(root.clone()),
-        fallback_root: root,
+        manner: Manner::Up { fallback_root: root.clone(), preset: None },
+        root: Some(root),
         expose_http: None,
-        preset: None,
     })
     .await
 }

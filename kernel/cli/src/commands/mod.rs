@@ -10,11 +10,13 @@ mod config;
 mod demo;
 mod down;
 mod drain;
+mod init;
 mod logs;
 mod policy;
 mod presets;
 mod reload;
 mod revoke;
+mod serve;
 mod status;
 mod up;
 mod verify;
@@ -79,6 +81,8 @@ pub struct AsOperator {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Up),
+    Serve(serve::Serve),
+    Init(init::Init),
     Down(down::Down),
     Status(status::Status),
     Call(call::Call),
@@ -103,6 +107,8 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Up(up) => up.run(console),
+        Command::Serve(serve) => serve.run(),
+        Command::Init(init) => init.run(console),
         Command::Demo(demo) => demo.run(console),
         Command::Down(down) => alone(down.run(&global, console)),
         Command::Status(status) => alone(status.run(&global, console)),
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up down status call actions approvals audit verify presets policy reload drain revoke clock config logs completions demo";
+        let expected = "up serve init down status call actions approvals audit verify presets policy reload drain revoke clock config logs completions demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -5,14 +5,13 @@ mod started;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 
 use clap::Args;
-use latchgate_daemon::{Places, Preset, Running, StartError, UpOptions};
+use latchgate_daemon::{Logs, Manner, Places, Preset, Running, StartError, StartOptions};
 
 use super::{presets, together};
-use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use started::Started;
@@ -51,13 +50,13 @@ impl Up {
     }
 
     fn in_foreground(self, console: &Console) -> Result<Exit, Failure> {
-        latchgate_daemon::install().map_err(|error| Failure::new(Exit::Failed, error))?;
+        latchgate_daemon::install(Logs::Watched).map_err(|error| Failure::new(Exit::Failed, error))?;
         if self.announce {
             // Fails only for the leader of a process group, which a child just started is not.
             rustix::process::setsid().map_err(std::io::Error::from)?;
         }
         together(async {
-            let running = start(self.options(connect::places()?)?).await?;
+            let running = start(self.options(own_places()?)?).await?;
             let started = Started::of(running.summary());
             if self.announce {
                 release_terminal(&started)?;
@@ -112,25 +111,38 @@ impl Up {
     }
 
     /// Where this process stands is the root unless somebody says otherwise.
-    fn options(&self, places: Places) -> Result<UpOptions, Failure> {
-        let fallback_root = std::env::current_dir()?;
-        let canonical = |root: &PathBuf| {
-            root.canonicalize().map_err(|error| {
-                Failure::usage(format!("--root {}: {error}", root.display()))
-                    .remedy("give a directory that exists")
-            })
-        };
-        let root = self.root.as_ref().map(canonical).transpose()?;
-        Ok(UpOptions { places, root, fallback_root, expose_http: self.expose_http, preset: self.preset })
+    fn options(&self, places: Places) -> Result<StartOptions, Failure> {
+        let manner = Manner::Up { fallback_root: std::env::current_dir()?, preset: self.preset };
+        let root = self.root.as_ref().map(|root| canonical_root(root)).transpose()?;
+        Ok(StartOptions { places, manner, root, expose_http: self.expose_http })
     }
 }
 
+/// What `--root` names, as it lies on the disk.
+pub fn canonical_root(root: &Path) -> Result<PathBuf, Failure> {
+    root.canonicalize().map_err(|error| {
+        Failure::usage(format!("--root {}: {error}", root.display())).remedy("give a directory that exists")
+    })
+}
+
+/// What `--home` names.
+pub fn at_home(home: &Path) -> Result<Places, Failure> {
+    Ok(Places::at_home(&std::path::absolute(home)?))
+}
+
+/// The home of the user who types.
+fn own_places() -> Result<Places, Failure> {
+    Places::find().map_err(|error| Failure::usage(error.to_string()))
+}
+
 /// Starts a gate in this process.
-pub async fn start(options: UpOptions) -> Result<Running, Failure> {
+pub async fn start(options: StartOptions) -> Result<Running, Failure> {
     latchgate_daemon::start(options).await.map_err(|error| match &error {
-        StartError::Config(_) | StartError::Root(_) | StartError::Preset(_) => {
-            Failure::usage(error.to_string())
-        }
+        StartError::Config(_)
+        | StartError::NoConfig(_)
+        | StartError::Group(_)
+        | StartError::Root(_)
+        | StartError::Preset(_) => Failure::usage(error.to_string()),
         _ => Failure::new(Exit::Failed, error.to_string()),
     })
 }

@@ -201,6 +201,36 @@ impl Kind for Loopback {
     }
 }
 
+/// The name of a group, or its number.
+pub struct Group;
+
+impl Kind for Group {
+    type Value = String;
+
+    fn read(&self, raw: &Raw) -> Option<String> {
+        let name = raw.text()?;
+        let is_name = (1..=GROUP_BYTES_MAX).contains(&name.len())
+            && !name.starts_with('-')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        is_name.then(|| name.to_owned())
+    }
+
+    fn shown(&self, value: &String) -> Value {
+        json!(value)
+    }
+
+    fn expects(&self) -> String {
+        "the name of a group, or its number".into()
+    }
+
+    fn example(&self) -> Option<Value> {
+        Some(json!("latchgate-agents"))
+    }
+}
+
+/// As useradd(8) takes them.
+const GROUP_BYTES_MAX: usize = 32;
+
 /// Another kind that may be left out, and what goes then.
 pub struct Optional<K>(pub K, pub &'static str);
 

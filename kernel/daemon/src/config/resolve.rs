@@ -139,6 +139,12 @@ impl Resolved {
         settings.collect()
     }
 
+    /// The settings in force that weaken the gate.
+    pub fn dangers(&self) -> Vec<String> {
+        let dangerous = ROWS.iter().filter(|row| row.member.starts_with("dangerous"));
+        dangerous.filter(|row| (row.shown)(&self.config) == Value::Bool(true)).map(Row::name).collect()
+    }
+
     fn take(&mut self, row: &'static Row, raw: &Raw, origin: Origin) -> Result<(), String> {
         if !(row.take)(&mut self.config, raw) {
             return Err(row.problem(raw));

@@ -9,11 +9,19 @@ use super::{Config, ROWS, TABLES};
 const MEANING_COLUMN: usize = 48;
 
 pub fn template() -> String {
+    template_with(&[])
+}
+
+/// With some settings (`table.member`) set to a text.
+pub fn template_with(set: &[(&str, &str)]) -> String {
     let mut text = String::from("# latchgate: every setting with its default. Uncomment to change.\n");
     for table in TABLES {
         text.push_str(&format!("\n[{}]\n", table.name));
         for row in ROWS.iter().filter(|row| row.table == table.name) {
-            let setting = format!("# {} = {}", row.member, written(row));
+            let setting = match set.iter().find(|(name, _)| *name == row.name()) {
+                Some((_, value)) => format!("{} = {}", row.member, Value::from(*value)),
+                None => format!("# {} = {}", row.member, written(row)),
+            };
             text.push_str(&format!("{setting:<MEANING_COLUMN$}  # {}\n", meaning(row)));
         }
     }
@@ -50,5 +58,13 @@ mod tests {
         for setting in all.settings() {
             assert_eq!(setting.origin, Origin::File, "{}", setting.name);
         }
+    }
+
+    #[test]
+    fn what_is_set_is_set_whatever_its_letters() {
+        let text = template_with(&[("fs.root", "/a \"b\" # c"), ("socket.group", "agents")]);
+        let config = Resolved::of("t", &text, &Environment::default(), &[]).unwrap().config;
+        assert_eq!(config.fs.root.as_deref(), Some(std::path::Path::new("/a \"b\" # c")));
+        assert_eq!(config.socket.group.as_deref(), Some("agents"));
     }
 }

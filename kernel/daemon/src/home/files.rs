@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,10 @@ pub enum FileError {
     Owner { path: PathBuf, found: u32, expected: u32 },
     #[error("{path} has mode {found:04o}, which lets others in; run: chmod {expected:04o} {path}")]
     Mode { path: PathBuf, found: u32, expected: u32 },
+    #[error(
+        "{path} has mode {found:04o}, so the members of socket.group cannot pass through it; run: chmod 0711 {path}"
+    )]
+    Closed { path: PathBuf, found: u32 },
     #[error("{path} is not a {expected}; move it away")]
     Kind { path: PathBuf, expected: &'static str },
 }
@@ -31,6 +35,22 @@ pub fn private_dir(path: &Path) -> Result<(), FileError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::io(path))?;
     }
     check(path, "directory", 0o700)
+}
+
+/// Makes a directory that others may enter and nobody else may change: a private one is opened.
+pub fn open_dir(path: &Path) -> Result<(), FileError> {
+    if !path.exists() {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::io(path))?;
+    }
+    check(path, "directory", 0o755)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(FileError::io(path))
+}
+
+/// Refuses a directory that others cannot pass through, or can list or change.
+pub fn check_passage(path: &Path) -> Result<(), FileError> {
+    check(path, "directory", 0o711)?;
+    let found = fs::symlink_metadata(path).map_err(FileError::io(path))?.mode() & 0o7777;
+    if found & 0o011 == 0o011 { Ok(()) } else { Err(FileError::Closed { path: path.to_owned(), found }) }
 }
 
 /// Refuses a file that others could read or replace.
@@ -93,8 +113,6 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

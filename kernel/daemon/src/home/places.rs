@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 /// `sun_path` holds 108 bytes, one of them the closing NUL (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
+const SERVICE_CONFIG: &str = "/etc/latchgate";
+const SERVICE_STATE: &str = "/var/lib/latchgate";
+const SERVICE_RUN: &str = "/run/latchgate";
+
 /// The directories of one gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
+    /// `latchgate.toml`, in `config_dir` unless `serve --config` names another.
+    config_file: PathBuf,
     /// `latchgate.toml`, `manifests/`, `policies/`, `operators/`.
     pub config_dir: PathBuf,
     /// `ledger/`, `index/`, `keys/`, `gate.log`.
@@ -43,7 +49,28 @@ impl Places {
 
     /// Everything below one directory, as with `$LATCHGATE_HOME`.
     pub fn at_home(home: &Path) -> Self {
-        Self { config_dir: home.to_owned(), state_dir: home.join("state"), run_dir: home.join("run") }
+        Self::of(home.to_owned(), home.join("state"), home.join("run"))
+    }
+
+    /// Of the service: `/etc`, `/var/lib` and `/run`.
+    pub fn service() -> Self {
+        Self::of(SERVICE_CONFIG.into(), SERVICE_STATE.into(), SERVICE_RUN.into())
+    }
+
+    /// With this configuration file, beside which manifests, policies and operators lie. State and sockets: below
+    /// `$LATCHGATE_HOME` if it is set, else where the service has them.
+    ///
+    /// # Errors
+    /// A relative path, or one that is too long for a socket.
+    pub fn with_config(file: &Path) -> Result<Self, PlaceError> {
+        let relative = || PlaceError::Relative { name: "--config", value: file.display().to_string() };
+        let dir = file.parent().filter(|_| file.is_absolute()).ok_or_else(relative)?;
+        let other = absolute("LATCHGATE_HOME")?.map_or_else(Self::service, |home| Self::at_home(&home));
+        Self { config_file: file.to_owned(), config_dir: dir.to_owned(), ..other }.checked()
+    }
+
+    fn of(config_dir: PathBuf, state_dir: PathBuf, run_dir: PathBuf) -> Self {
+        Self { config_file: config_dir.join("latchgate.toml"), config_dir, state_dir, run_dir }
     }
 
     fn xdg() -> Result<Self, PlaceError> {
@@ -56,20 +83,26 @@ impl Places {
             Some(dir) => dir.join("latchgate"),
             None => PathBuf::from(format!("/tmp/latchgate-{}", rustix::process::getuid().as_raw())),
         };
-        Ok(Self {
-            config_dir: below_home("XDG_CONFIG_HOME", ".config")?,
-            state_dir: below_home("XDG_STATE_HOME", ".local/state")?,
-            run_dir,
-        })
+        let config_dir = below_home("XDG_CONFIG_HOME", ".config")?;
+        Ok(Self::of(config_dir, below_home("XDG_STATE_HOME", ".local/state")?, run_dir))
     }
 
-    fn checked(self) -> Result<Self, PlaceError> {
+    /// Refuses places whose sockets the system could not make.
+    ///
+    /// # Errors
+    /// With the remedy.
+    pub fn checked(self) -> Result<Self, PlaceError> {
         let path = self.admin_socket();
         let len = path.as_os_str().len();
         if len > SOCKET_PATH_BYTES_MAX {
             return Err(PlaceError::SocketPathTooLong { path: path.display().to_string(), len });
         }
         Ok(self)
+    }
+
+    /// Whether the sockets lie below the directory of the configuration, so that who may reach them must pass through it.
+    pub fn is_one_directory(&self) -> bool {
+        self.run_dir.starts_with(&self.config_dir)
     }
 
     pub fn agent_socket(&self) -> PathBuf {
@@ -85,7 +118,7 @@ impl Places {
     }
 
     pub fn config_file(&self) -> PathBuf {
-        self.config_dir.join("latchgate.toml")
+        self.config_file.clone()
     }
 
     pub fn manifests_dir(&self) -> PathBuf {

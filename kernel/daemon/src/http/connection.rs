@@ -94,7 +94,9 @@ impl Connections {
     }
 
     fn listener(&self, uid: u32) -> Listener {
-        Listener { peer: Principal::Uid(uid), boundary: self.gate.boundary }
+        let peer = Principal::Uid(uid);
+        let boundary = self.gate.boundary_for(&peer);
+        Listener { peer, boundary }
     }
 
     /// The next connection, `Some(None)` where accepting failed, `None` when the gate is to end.

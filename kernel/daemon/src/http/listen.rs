@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::UnixListener;
 
-use crate::home::files::{FileError, private_dir};
+use crate::home::files::{FileError, open_dir, private_dir};
+use crate::home::group::Gid;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -20,8 +21,21 @@ pub enum ListenError {
     Taken(PathBuf),
     #[error("{0} is in the way and is no socket; move it away")]
     InTheWay(PathBuf),
+    #[error(
+        "{path} cannot be given to group {gid}: {source}; make the gate's user a member of the group that socket.group names"
+    )]
+    Group { path: PathBuf, gid: Gid, source: io::Error },
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
+}
+
+/// Who may connect to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The gate's own user: 0600 in a 0700 directory.
+    Private,
+    /// The members of a group too: 0660 in a 0755 directory.
+    Group(Gid),
 }
 
 /// A socket, and the lock that says whose it is. Dropping it removes the socket.
@@ -38,12 +52,15 @@ impl Drop for Socket {
     }
 }
 
-/// Binds a socket of mode 0600 in a private directory. A socket left by a gate that died is replaced: whether it is dead is
+/// Binds a socket for those who may connect. A socket left by a gate that died is replaced: whether it is dead is
 /// told by the lock beside it, which the kernel drops with its holder.
-pub fn bind(path: &Path) -> Result<Socket, ListenError> {
+pub fn bind(path: &Path, access: Access) -> Result<Socket, ListenError> {
     let io = |source| ListenError::Io { path: path.to_owned(), source };
     if let Some(dir) = path.parent() {
-        private_dir(dir)?;
+        match access {
+            Access::Private => private_dir(dir)?,
+            Access::Group(_) => open_dir(dir)?,
+        }
     }
     let lock_path = path.with_extension("lock");
     let lock =
@@ -57,7 +74,19 @@ pub fn bind(path: &Path) -> Result<Socket, ListenError> {
         Err(error) => return Err(io(error)),
     }
     let listener = UnixListener::bind(path).map_err(io)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io)?;
+    // Made under a umask that keeps everybody else out.
+    let mode = match access {
+        Access::Private => 0o600,
+        Access::Group(gid) => {
+            rustix::fs::chown(path, None, Some(gid.raw())).map_err(|error| ListenError::Group {
+                path: path.to_owned(),
+                gid,
+                source: error.into(),
+            })?;
+            0o660
+        }
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(io)?;
     Ok(Socket { listener, path: path.to_owned(), _lock: lock })
 }
 
@@ -70,11 +99,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let path = dir.path().join("gate.sock");
-        let first = bind(&path).unwrap();
-        assert!(matches!(bind(&path), Err(ListenError::Taken(_))));
+        let first = bind(&path, Access::Private).unwrap();
+        assert!(matches!(bind(&path, Access::Private), Err(ListenError::Taken(_))));
         std::mem::drop(first);
         std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let second = bind(&path).unwrap();
+        let second = bind(&path, Access::Private).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         std::mem::drop(second);
@@ -85,7 +114,22 @@ mod tests {
     async fn a_directory_that_others_may_enter_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(bind(&dir.path().join("gate.sock")), Err(ListenError::Dir(FileError::Mode { .. }))));
+        let bound = bind(&dir.path().join("gate.sock"), Access::Private);
+        assert!(matches!(bound, Err(ListenError::Dir(FileError::Mode { .. }))));
+    }
+
+    #[tokio::test]
+    async fn a_groups_socket_lies_in_a_directory_that_others_enter_and_do_not_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        let own = Gid::own();
+        let socket = bind(&run.join("gate.sock"), Access::Group(own)).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode(&run), mode(&run.join("gate.sock"))), (0o755, 0o660));
+        std::mem::drop(socket);
+        fs::set_permissions(&run, fs::Permissions::from_mode(0o775)).unwrap();
+        let bound = bind(&run.join("gate.sock"), Access::Group(own));
+        assert!(matches!(bound, Err(ListenError::Dir(FileError::Mode { .. }))));
     }
 
     #[tokio::test]
@@ -94,7 +138,7 @@ mod tests {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let path = dir.path().join("gate.sock");
         fs::write(&path, b"mine").unwrap();
-        assert!(matches!(bind(&path), Err(ListenError::InTheWay(_))));
+        assert!(matches!(bind(&path, Access::Private), Err(ListenError::InTheWay(_))));
         assert_eq!(fs::read(&path).unwrap(), b"mine");
     }
 }

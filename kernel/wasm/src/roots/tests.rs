@@ -105,7 +105,10 @@ fn a_root_that_appears_later_is_used_unless_it_is_a_link() {
     let roots = Roots::open(&root, &[]).unwrap();
     let missing = read(&roots, "a").unwrap_err();
     assert_eq!(missing.kind, Kind::Root);
-    assert_eq!(missing.remediation.unwrap(), "create it, or start the gate with --root DIR");
+    assert_eq!(
+        missing.remediation.unwrap(),
+        "create it, or set fs.root in latchgate.toml, or start with `latchgate up --root DIR`"
+    );
     symlink("/etc", &root).unwrap();
     assert_eq!(read(&roots, "passwd").unwrap_err().kind, Kind::Root);
     std::fs::remove_file(&root).unwrap();

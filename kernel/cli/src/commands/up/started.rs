@@ -19,7 +19,7 @@ pub struct Started {
     created: bool,
     home: PathBuf,
     boundary: String,
-    root: PathBuf,
+    root: Option<PathBuf>,
     actions: usize,
     pub agent_socket: PathBuf,
     /// The loopback port that takes agents' calls too.
@@ -71,10 +71,12 @@ impl Started {
             None => format!("policy in {}, {} actions", path(&self.home.join("policies")), self.actions),
         };
         let mut facts = Facts::default();
-        facts
-            .add("home", home)
-            .add("boundary", boundary(&self.boundary))
-            .add("root", format!("{} is what file actions see", path(&self.root)));
+        facts.add("home", home).add("boundary", boundary(&self.boundary)).add(
+            "root",
+            self.root
+                .as_ref()
+                .map_or("none".into(), |root| format!("{} is what file actions see", path(root))),
+        );
         if let Some(address) = self.exposed {
             facts.add("exposed", format!("http://{address} takes calls of this machine's users too"));
         }
@@ -136,7 +138,7 @@ mod tests {
             created: true,
             home: "/h".into(),
             boundary: "same-user".into(),
-            root: "/r".into(),
+            root: Some("/r".into()),
             actions: 5,
             agent_socket: "/h/run/gate.sock".into(),
             exposed: None,

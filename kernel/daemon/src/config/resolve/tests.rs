@@ -74,7 +74,7 @@ root = 'relative'
         "c:4: auth.lease_ttl_s is 3601, expected a whole number from 1 to 3600",
         "c:5: there is no setting `auth.lease_tl_s`; the nearest is auth.lease_ttl_s",
         "c:6: auth.require_body_hash is `yes`, expected true or false",
-        "c:7: there is no table `approval`; there are gate, auth, approvals, ",
+        "c:7: there is no table `approval`; there are gate, socket, auth, approvals, ",
         "c:10: fs.root is `relative`, expected an absolute path, such as /srv/project",
     ];
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
