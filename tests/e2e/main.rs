@@ -9,6 +9,7 @@ mod errors;
 mod first_call;
 mod held_call;
 mod http;
+mod metrics;
 mod once;
 mod permissions;
 mod restart;

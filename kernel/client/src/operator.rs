@@ -50,6 +50,16 @@ impl OperatorClient {
         self.get("/v1/status").await
     }
 
+    /// The gate's counters in OpenMetrics text.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let answer = self.send(Outgoing::get("/metrics")).await?;
+        String::from_utf8(answer.body.to_vec())
+            .map_err(|_| ClientError::Protocol("the metrics are no text".into()))
+    }
+
     /// Every action of the gate.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Held calls: shown to their owner and to operators, decided by operators, executed at once when approved.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::answer::Answer;
@@ -181,7 +182,13 @@ pub fn resume(gate: &Arc<Gate>) {
 async fn execute(gate: &Arc<Gate>, approval: &Approval) -> Result<Recorded, Denial> {
     let catalog = gate.catalog.load_full();
     let boundary = gate.boundary_for(&approval.held.call.who.principal);
-    pipeline::execute_approved(&gate.world, &catalog, approval, boundary).await
+    let begun = Instant::now();
+    let executed = pipeline::execute_approved(&gate.world, &catalog, approval, boundary).await;
+    match &executed {
+        Ok(recorded) => gate.metrics.recorded(recorded.receipt(), begun.elapsed()),
+        Err(denial) => gate.metrics.refused(denial.code),
+    }
+    executed
 }
 
 /// What the operator is told of the execution.

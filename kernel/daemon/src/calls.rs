@@ -1,7 +1,7 @@
 //! Calls: owned by the gate. A client that hangs up ends its connection, never its call.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use latchgate_monitor::answer::Answer;
 use latchgate_monitor::authenticator::Caller;
@@ -15,6 +15,7 @@ use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::Receipt;
 
 use crate::gate::Gate;
+use crate::metrics::Decision;
 
 /// An answer, and the intent that it delivers once it is wholly written.
 pub struct Reply {
@@ -36,6 +37,8 @@ impl Reply {
 /// Runs a call to its answer. `wait` is how long a held call's caller is willing to wait for the decision.
 pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Reply {
     let trace_id = request.trace_id();
+    let action_id = request.action_id().to_owned();
+    let begun = Instant::now();
     let mut outcome = run(gate, request.clone()).await;
     if let Ok(Outcome::Joined(Prior::Finished(finished))) = &outcome
         && gate.deliveries.is_written(finished.receipt.intent_seq).await
@@ -44,6 +47,7 @@ pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Repl
         gate.record_deliveries().await;
         outcome = run(gate, request).await;
     }
+    count(gate, &action_id, &outcome, begun.elapsed());
     match outcome {
         Ok(Outcome::Recorded(recorded)) => {
             let is_read = is_read(gate, recorded.receipt());
@@ -59,6 +63,24 @@ pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Repl
             Reply::plain(Answer::denied(&denial, trace_id))
         }
     }
+}
+
+fn count(gate: &Gate, action_id: &str, outcome: &Result<Outcome, Denial>, took: Duration) {
+    let decision = match outcome {
+        Ok(Outcome::Recorded(recorded)) => {
+            gate.metrics.recorded(recorded.receipt(), took);
+            Decision::Executed
+        }
+        Ok(Outcome::Held(_)) => Decision::Held,
+        Ok(Outcome::Joined(_)) => Decision::Joined,
+        Err(denial) => {
+            gate.metrics.refused(denial.code);
+            Decision::Denied
+        }
+    };
+    let catalog = gate.catalog.load();
+    let action = catalog.actions.contains_key(action_id).then_some(action_id);
+    gate.metrics.answered(action, decision);
 }
 
 /// One pass through the pipeline, in a task of the gate's own.

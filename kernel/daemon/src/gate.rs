@@ -11,6 +11,7 @@ use latchgate_monitor::ports::{Clock as _, Commit, Durability, Entropy as _, Log
 use latchgate_wire::entry::{Body, CallsDelivered};
 use latchgate_wire::ids::TraceId;
 use latchgate_wire::principal::Principal;
+use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::Boundary;
 use latchgate_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use crate::deliveries::Deliveries;
 use crate::home::places::Places;
 use crate::leases::Leases;
 use crate::limits::{Rate, RateLimit};
+use crate::metrics::Metrics;
 use crate::operators::Operators;
 use crate::refusals::Refusals;
 use crate::world::GateWorld;
@@ -32,6 +34,7 @@ pub struct Gate {
     pub operators: Operators,
     pub leases: Leases,
     pub refusals: Refusals,
+    pub metrics: Metrics,
     pub call_rate: RateLimit,
     pub lease_rate: RateLimit,
     pub boundary: Boundary,
@@ -68,6 +71,8 @@ pub struct Parts {
 impl Gate {
     pub fn new(parts: Parts) -> Self {
         let now = parts.world.clock.now();
+        let stats = parts.world.ledger.stats();
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), parts.boundary.as_str(), &stats);
         Self {
             world: parts.world,
             catalog: ArcSwap::new(parts.catalog),
@@ -75,6 +80,7 @@ impl Gate {
             operators: parts.operators,
             leases: parts.leases,
             refusals: Refusals::new(now),
+            metrics,
             call_rate: RateLimit::new(Rate::bursting(parts.config.limits.calls_per_s, CALL_BURST_S)),
             lease_rate: RateLimit::new(Rate::bursting(parts.config.limits.leases_per_s, LEASE_BURST_S)),
             boundary: parts.boundary,
@@ -101,6 +107,12 @@ impl Gate {
             Principal::Uid(uid) if [ROOT, self.uid].contains(uid) => Boundary::SameUser,
             Principal::Uid(_) | Principal::Agent(_) | Principal::Jail(_) => self.boundary,
         }
+    }
+
+    /// A refusal before the pipeline, for the minute's entry and for the metrics.
+    pub fn count_refusal(&self, code: Code) {
+        self.refusals.count(code);
+        self.metrics.refused(code);
     }
 
     /// How long running calls may take to end.

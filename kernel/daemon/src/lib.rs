@@ -17,6 +17,7 @@ mod init;
 mod leases;
 mod limits;
 mod loading;
+mod metrics;
 mod notify;
 mod operators;
 mod policies;

@@ -12,6 +12,7 @@ mod down;
 mod drain;
 mod init;
 mod logs;
+mod metrics;
 mod policy;
 mod presets;
 mod reload;
@@ -98,6 +99,7 @@ enum Command {
     Clock(clock::Clock),
     Config(config::Config),
     Logs(logs::Logs),
+    Metrics(metrics::Metrics),
     Completions(completions::Completions),
     Demo(demo::Demo),
 }
@@ -125,6 +127,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Clock(clock) => alone(clock.run(&global, console)),
         Command::Config(config) => config.run(console),
         Command::Logs(logs) => alone(logs.run(console)),
+        Command::Metrics(metrics) => alone(metrics.run(&global, console)),
         Command::Completions(completions) => completions.run(console),
     }
 }
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status call actions approvals audit verify presets policy reload drain revoke clock config logs completions demo";
+        let expected = "up serve init down status call actions approvals audit verify presets policy reload drain revoke clock config logs metrics completions demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -28,7 +28,7 @@ pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Who
         Err(denial) => Err(denial),
     };
     answered.unwrap_or_else(|denial| {
-        gate.refusals.count(denial.code);
+        gate.count_refusal(denial.code);
         calls::log_cause(&denial, trace_id);
         respond::problem(&denial, trace_id)
     })
@@ -41,6 +41,12 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         ("GET", ["v1", "status"]) => {
             let operator = by(Role::Viewer)?;
             Ok(respond::json(200, &status(gate, operator.name())))
+        }
+        ("GET", ["metrics"]) => {
+            by(Role::Viewer)?;
+            let panics = gate.world.panics.load(Ordering::Relaxed);
+            let text = gate.metrics.text(&gate.world.ledger.stats(), panics);
+            text.map(respond::metrics).map_err(|error| Denial::fault(error.to_string()))
         }
         ("GET", ["v1", "actions"]) => {
             by(Role::Viewer)?;
@@ -111,6 +117,7 @@ fn unknown(segments: &[&str]) -> Denial {
     let known = matches!(
         segments,
         ["v1", "status" | "actions" | "approvals" | "audit" | "revoke" | "reload" | "drain" | "shutdown"]
+            | ["metrics"]
             | ["v1", "clock", "accept"]
             | ["v1", "approvals", _]
             | ["v1", "approvals", _, "approve" | "deny"]

@@ -26,6 +26,7 @@ use super::connection::Delivery;
 use super::incoming::Received;
 use super::respond::{self, Whole};
 use crate::gate::Gate;
+use crate::metrics::LeaseKind;
 use crate::{approvals, calls};
 
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
@@ -49,7 +50,7 @@ pub async fn route(
     };
     answered.unwrap_or_else(|denial| {
         // What reached the pipeline has its own entry; what comes back here was refused before.
-        gate.refusals.count(denial.code);
+        gate.count_refusal(denial.code);
         calls::log_cause(&denial, trace_id);
         respond::problem(&denial, trace_id)
     })
@@ -78,6 +79,7 @@ async fn routed(
             let peer = listener.peer.clone();
             gate.lease_rate.take(&peer, gate.world.clock.now())?;
             let lease = gate.leases.issue(&gate.world, &gate.operators, peer, request, trace_id).await?;
+            gate.metrics.leased(LeaseKind::Issued);
             Ok(respond::json(200, &lease))
         }
         ("POST", ["v1", "leases", "renew"]) => {
@@ -86,7 +88,10 @@ async fn routed(
             let request: RenewRequest =
                 if received.body.is_empty() { RenewRequest::default() } else { body(&received.body)? };
             match gate.leases.renew(&gate.world, &caller, request, trace_id).await {
-                Ok(lease) => Ok(respond::json(200, &lease)),
+                Ok(lease) => {
+                    gate.metrics.leased(LeaseKind::Renewed);
+                    Ok(respond::json(200, &lease))
+                }
                 Err(denial) => {
                     calls::record_refusal(gate, &caller, "leases/renew", &denial, trace_id).await;
                     Ok(respond::problem(&denial, trace_id))

@@ -52,6 +52,11 @@ pub fn json(status: u16, value: &impl Serialize) -> Response<Whole> {
     document(status, "application/json", value, None)
 }
 
+/// OpenMetrics text.
+pub fn metrics(text: String) -> Response<Whole> {
+    whole(200, "application/openmetrics-text; version=1.0.0; charset=utf-8", text.into(), None)
+}
+
 /// An answer to a call. Once it is wholly written, `delivers` is marked.
 pub fn answer(answer: &Answer, delivers: Option<(u64, Arc<Delivery>)>) -> Response<Whole> {
     match answer {
@@ -92,7 +97,16 @@ fn document(
             (500, br#"{"error":"internal"}"#.to_vec())
         }
     };
-    let mut response = Response::new(Whole { bytes: Some(bytes.into()), delivers });
+    whole(status, content_type, bytes.into(), delivers)
+}
+
+fn whole(
+    status: u16,
+    content_type: &'static str,
+    bytes: Bytes,
+    delivers: Option<(u64, Arc<Delivery>)>,
+) -> Response<Whole> {
+    let mut response = Response::new(Whole { bytes: Some(bytes), delivers });
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
