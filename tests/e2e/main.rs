@@ -14,3 +14,4 @@ mod once;
 mod permissions;
 mod restart;
 mod service;
+mod tracing;

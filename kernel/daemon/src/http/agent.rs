@@ -9,7 +9,7 @@ use hyper::{Request, Response};
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::authenticator::{Caller, Listener, Purpose};
 use latchgate_monitor::denial::Denial;
-use latchgate_monitor::ports::Clock as _;
+use latchgate_monitor::ports::{Clock as _, Entropy as _};
 use latchgate_monitor::steps::{self, ResultPayload};
 use latchgate_wire::api::{ActionList, ApprovalList, LeaseRequest, Ready, RenewRequest};
 use latchgate_wire::digest::Digest;
@@ -25,6 +25,7 @@ use super::authority::Authority;
 use super::connection::Delivery;
 use super::incoming::Received;
 use super::respond::{self, Whole};
+use super::trace_context::{Span, TRACEPARENT, TraceParent};
 use crate::gate::Gate;
 use crate::metrics::LeaseKind;
 use crate::{approvals, calls};
@@ -48,12 +49,14 @@ pub async fn route(
         Ok(received) => routed(gate, listener, &received, trace_id, delivery).await,
         Err(denial) => Err(denial),
     };
-    answered.unwrap_or_else(|denial| {
-        // What reached the pipeline has its own entry; what comes back here was refused before.
-        gate.count_refusal(denial.code);
-        calls::log_cause(&denial, trace_id);
-        respond::problem(&denial, trace_id)
-    })
+    answered.unwrap_or_else(|denial| refused(gate, &denial, trace_id))
+}
+
+/// What reached the pipeline has its own entry; what comes here was refused before.
+fn refused(gate: &Gate, denial: &Denial, trace_id: TraceId) -> Response<Whole> {
+    gate.count_refusal(denial.code);
+    calls::log_cause(denial, trace_id);
+    respond::problem(denial, trace_id)
 }
 
 async fn routed(
@@ -99,7 +102,13 @@ async fn routed(
             }
         }
         ("POST", ["v1", "actions", id, "execute"]) => {
-            execute(gate, listener, received, id, trace_id, delivery).await
+            let parent = TraceParent::of(&received.headers);
+            let executed = execute(gate, listener, received, id, trace_id, delivery, parent.as_ref()).await;
+            let mut response = executed.unwrap_or_else(|denial| refused(gate, &denial, trace_id));
+            let span = Span::new(gate.world.entropy.u128());
+            let answer = parent.and_then(|parent| parent.answer(span));
+            response.headers_mut().extend(answer.map(|answer| (TRACEPARENT, answer)));
+            Ok(response)
         }
         ("GET", ["v1", "approvals"]) => {
             let caller = reader(gate, listener, received).await?;
@@ -214,6 +223,7 @@ async fn execute(
     action_id: &str,
     trace_id: TraceId,
     delivery: Arc<Delivery>,
+    parent: Option<&TraceParent>,
 ) -> Result<Response<Whole>, Denial> {
     open_for_calls(gate)?;
     let key = received.header("idempotency-key")?;
@@ -223,6 +233,9 @@ async fn execute(
     }
     let caller = caller(gate, listener, received, Purpose::Entry)?;
     gate.call_rate.take(&caller.who().principal, gate.world.clock.now())?;
+    if let Some(parent) = parent {
+        tracing::info!(%trace_id, traceparent_trace_id = parent.trace_id(), "a call of the caller's trace");
+    }
     let body = received.body.clone();
     let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned));
     let reply = calls::execute(gate, request, received.wait()).await;

@@ -10,5 +10,6 @@ mod connection;
 mod incoming;
 mod respond;
 mod tcp_peer;
+mod trace_context;
 
 pub use connection::{Surface, serve, serve_tcp};
