@@ -18,6 +18,7 @@ pub mod policy;
 pub mod tick;
 
 mod upstream;
+pub mod world;
 
 mod attempt;
 mod key;

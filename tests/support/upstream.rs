@@ -1,6 +1,6 @@
 //! A service on loopback that actions call: writes down every request, counts effects, answers as it is told.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -64,6 +64,12 @@ impl Response {
         Self::Whole { status, headers, body: text.as_bytes().to_vec() }
     }
 
+    /// 200 with a page.
+    pub fn html(page: &str) -> Self {
+        let headers = vec![("Content-Type".to_owned(), "text/html".to_owned())];
+        Self::Whole { status: 200, headers, body: page.as_bytes().to_vec() }
+    }
+
     /// 200 with JSON.
     pub fn json(value: &Value) -> Self {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
@@ -88,6 +94,15 @@ impl Response {
     #[must_use]
     pub fn held(self) -> Self {
         Self::Held(Box::new(self))
+    }
+
+    /// As it goes onto the wire, if that is at once.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Whole { status, headers, body } => Some(written(*status, headers, body)),
+            Self::Cut(bytes) => Some(bytes.clone()),
+            Self::Held(_) => None,
+        }
     }
 
     /// The request is taken, and the connection ends in the middle of the answer.
@@ -234,7 +249,8 @@ impl Seen {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
+/// One request with its body; nothing at the end of the connection.
+pub(crate) fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
     let mut words = line.split_whitespace().map(str::to_owned);

@@ -1,0 +1,9 @@
+//! Chapter "Egress": where an action's request must not get to, seen from there, and what must not come back.
+
+mod development;
+mod ground;
+mod names_that_lead_inside;
+mod rebinding;
+mod redirects;
+mod spelled_addresses;
+mod urls_with_two_readings;
