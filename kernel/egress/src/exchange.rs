@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
@@ -38,7 +38,7 @@ pub(crate) async fn exchange(
 ) -> Result<Reply, Broken> {
     let response = head(connection, message, limits, deadline).await?;
     let (parts, body) = response.into_parts();
-    check_head(parts.status, &parts.headers)?;
+    check_head(parts.status, parts.version, &parts.headers)?;
     let body = timeout_at(deadline, read(body, bytes_max, parts.status))
         .await
         .map_err(|_| SendError::timeout(Phase::Body))??;
@@ -68,13 +68,25 @@ async fn head(
     })
 }
 
-fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), SendError> {
+fn check_head(status: StatusCode, version: Version, headers: &HeaderMap) -> Result<(), SendError> {
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(failed(Some(status), "upstream switched protocols unasked".to_owned()));
     }
     // RFC 9112 section 6.3: the mark of response splitting.
     if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
         return Err(failed(Some(status), "response has content-length and transfer-encoding".to_owned()));
+    }
+    // Section 6.1 and 7.4: none was asked for, so chunks are the only one, and HTTP/1.0 has not even those. hyper would
+    // hand out what is compressed below its chunks as the body.
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(encoding) = encodings.next() {
+        let is_chunked = encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !is_chunked || encodings.next().is_some() || version == Version::HTTP_10 {
+            return Err(failed(
+                Some(status),
+                "response has a transfer-encoding, none but chunked was asked for".to_owned(),
+            ));
+        }
     }
     // Identity was asked for. Anything else could be a decompression bomb or hide an echoed secret from scrubbing.
     let is_identity =

@@ -135,6 +135,26 @@ async fn only_identity_encoding_is_accepted() {
 }
 
 #[tokio::test]
+async fn only_chunked_transfer_is_accepted() {
+    let sent = |version: &str, lines: &str| {
+        format!("HTTP/{version} 200 OK\r\n{lines}\r\n\r\n2\r\nhi\r\n0\r\n\r\n").into_bytes()
+    };
+    let chunked = sent("1.1", "transfer-encoding: Chunked");
+    assert_eq!(answered(&chunked, 2).await.unwrap().body, "hi");
+    for (version, lines) in [
+        ("1.1", "transfer-encoding: gzip, chunked"),
+        ("1.1", "transfer-encoding: gzip\r\ntransfer-encoding: chunked"),
+        ("1.1", "transfer-encoding: chunked\r\ntransfer-encoding: chunked"),
+        ("1.1", "transfer-encoding: chunked, chunked"),
+        ("1.1", "transfer-encoding: identity"),
+        ("1.0", "transfer-encoding: chunked"),
+    ] {
+        let told = failure(answered(&sent(version, lines), 100).await);
+        assert!(told.contains("transfer-encoding") || told.contains("no response"), "{lines}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn ambiguous_framing_fails() {
     for (response, word) in [
         (&b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nhi"[..], "no response"),
