@@ -18,5 +18,6 @@ mod replay_under_malleated_signature;
 mod reused_jti_under_concurrency;
 mod slow_headers;
 mod smuggling;
+mod template_arguments;
 mod template_tricks;
 mod two_dpop_headers;
