@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -30,7 +31,16 @@ pub enum Response {
     Held(Box<Response>),
     /// These bytes, then the end of the connection.
     Cut(Vec<u8>),
+    /// These bytes, then nothing until [`Upstream::release`].
+    Stuck(Vec<u8>),
+    /// The first bytes, then the second again and again until the caller hangs up.
+    Endless(Vec<u8>, Vec<u8>),
+    /// As [`Self::Endless`], but slowly.
+    Dripping(Vec<u8>, Vec<u8>),
 }
+
+/// Between one drop and the next.
+const DRIP: Duration = Duration::from_millis(10);
 
 /// The service. It ends with the test.
 pub struct Upstream {
@@ -101,7 +111,7 @@ impl Response {
         match self {
             Self::Whole { status, headers, body } => Some(written(*status, headers, body)),
             Self::Cut(bytes) => Some(bytes.clone()),
-            Self::Held(_) => None,
+            Self::Held(_) | Self::Stuck(_) | Self::Endless(..) | Self::Dripping(..) => None,
         }
     }
 
@@ -216,9 +226,32 @@ impl Shared {
                     writer.write_all(&written(status, &headers, &body)).ok()?;
                 }
                 Response::Cut(bytes) => return writer.write_all(&bytes).ok(),
+                Response::Stuck(bytes) => {
+                    writer.write_all(&bytes).ok()?;
+                    self.await_release();
+                    return None;
+                }
+                Response::Endless(first, again) => {
+                    writer.write_all(&first).ok()?;
+                    loop {
+                        writer.write_all(&again).ok()?;
+                    }
+                }
+                Response::Dripping(first, again) => {
+                    writer.write_all(&first).ok()?;
+                    while !self.is_released_within(DRIP) {
+                        writer.write_all(&again).ok()?;
+                    }
+                    return None;
+                }
                 Response::Held(_) => unreachable!("the loop above unwraps it"),
             }
         }
+    }
+
+    fn is_released_within(&self, limit: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.lock(), limit, |state| !state.released);
+        waited.unwrap_or_else(PoisonError::into_inner).0.released
     }
 
     fn await_release(&self) {

@@ -60,6 +60,8 @@ impl Ground {
         let replies: Vec<Reply> = cases.iter().map(|case| self.call(action, &case.url)).collect();
         let dialled = everywhere.attempts() - attempts;
         let reached = everywhere.hits().split_off(hits);
+        assert!(reached.is_empty(), "{action} reached {reached:#?}");
+        assert_eq!(dialled, 0, "{action}: connections that were tried");
         let entries = self.entries_by_trace();
         let wrong: Vec<String> = cases
             .iter()
@@ -67,8 +69,6 @@ impl Ground {
             .filter_map(|(case, reply)| Some(format!("{}: {}", case.url, objection(case, reply, &entries)?)))
             .collect();
         assert!(wrong.is_empty(), "{action}, {} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-        assert!(reached.is_empty(), "{action} reached {reached:#?}");
-        assert_eq!(dialled, 0, "{action}: connections that were tried");
     }
 
     /// The twin: 200, and one request at that address.

@@ -2,7 +2,9 @@
 
 mod development;
 mod ground;
+mod hostile_answers;
 mod names_that_lead_inside;
+mod odd_answers;
 mod rebinding;
 mod redirects;
 mod spelled_addresses;
