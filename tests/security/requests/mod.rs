@@ -21,3 +21,4 @@ mod smuggling;
 mod template_arguments;
 mod template_tricks;
 mod two_dpop_headers;
+mod unbounded_growth;
