@@ -1,6 +1,7 @@
 //! Chapter "Egress": where an action's request must not get to, seen from there, and what must not come back.
 
 mod development;
+mod environment;
 mod ground;
 mod hostile_answers;
 mod names_that_lead_inside;

@@ -1,8 +1,10 @@
 //! Who speaks slowly waits for himself: half a request keeps no other caller, and no operator, from being served.
 
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::thread;
 
-use latchgate_tests::Connection;
+use latchgate_tests::{Connection, eventually};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
@@ -34,6 +36,32 @@ fn half_a_head_and_half_a_body_block_nobody() {
     connection.send(rest);
     connection.reply().expect(200);
     assert_eq!(scene.effects(), 4);
+}
+
+/// However steadily it goes on: a head or a body that does not come to its end is given up, and nothing is done.
+#[test]
+fn a_head_and_a_body_that_drip_without_end_are_given_up() {
+    let scene = Scene::allowing();
+    let request = String::from_utf8(scene.post(scene.number()).bytes()).unwrap();
+    let (head, _) = request.split_once("\r\n\r\n").unwrap();
+    let length = head.lines().find(|line| line.starts_with("Content-Length")).unwrap();
+    let beginnings = [
+        format!("{head}\r\nX-Drip: "),
+        format!("{}\r\n\r\n{{", head.replace(length, "Content-Length: 100000")),
+    ];
+    let before = scene.before();
+    let socket = scene.gate.agent_socket();
+    thread::scope(|scope| {
+        for beginning in &beginnings {
+            let mut slow = UnixStream::connect(&socket).unwrap();
+            slow.write_all(beginning.as_bytes()).unwrap();
+            scope.spawn(move || {
+                eventually("the end of a slow connection", || slow.write_all(b" ").is_err().then_some(()));
+            });
+        }
+    });
+    before.assert_same(&scene);
+    scene.post(scene.number()).send().expect(200);
 }
 
 /// More connections than the gate takes on the agents' socket, and than a process has descriptors by default: the operators'
