@@ -14,6 +14,7 @@ use crate::exchange::{Broken, exchange};
 use crate::message::{Outbound, Reply};
 use crate::origin::{Origin, Target};
 use crate::pool::{Pool, PoolKey};
+use crate::proxy::{self, Proxy};
 use crate::resolve::{Pinned, Resolve, SystemResolver};
 use crate::tls;
 
@@ -24,7 +25,10 @@ pub struct Config {
     pub dangerous_loopback: bool,
     /// Certificates in PEM to trust beside the public roots.
     pub extra_ca_pem: Option<Vec<u8>>,
-    /// Where names are looked up.
+    /// What every request but those to loopback goes through. Names are then looked up by the proxy, and no address of theirs is
+    /// seen here; see [`Proxy`]. Never from the environment.
+    pub proxy: Option<Proxy>,
+    /// Where names are looked up: the proxy's own, where there is one.
     pub resolver: Arc<dyn Resolve>,
     /// Sizes and times.
     pub limits: Limits,
@@ -35,6 +39,7 @@ impl Default for Config {
         Self {
             dangerous_loopback: false,
             extra_ca_pem: None,
+            proxy: None,
             resolver: Arc::new(SystemResolver::default()),
             limits: Limits::default(),
         }
@@ -75,6 +80,7 @@ impl Default for Limits {
 /// Opens every outbound connection of the gate. Built once and shared; belongs to one tokio runtime.
 pub struct Egress {
     dev: Development,
+    proxy: Option<Proxy>,
     resolver: Arc<dyn Resolve>,
     tls: TlsConnector,
     pool: Arc<Pool>,
@@ -89,6 +95,7 @@ impl Egress {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         Ok(Self {
             dev: Development { dangerous_loopback: config.dangerous_loopback },
+            proxy: config.proxy,
             resolver: config.resolver,
             tls: connector(tls::client_config(config.extra_ca_pem.as_deref())?),
             pool: Pool::new(config.limits),
@@ -119,6 +126,9 @@ impl Egress {
         deadline: Instant,
     ) -> Result<Reply, SendError> {
         request.target.permitted(&self.dev)?;
+        if self.proxy_to(request.target.origin()).is_some() {
+            proxy::judge(request.target.origin())?;
+        }
         let key = PoolKey { partition: partition.to_owned(), origin: request.target.origin().clone() };
         let bytes_max = request.response_bytes_max;
         let mut message = request.into_message()?;
@@ -152,10 +162,21 @@ impl Egress {
     }
 
     async fn connect(&self, origin: &Origin, deadline: Instant) -> Result<Connection, SendError> {
-        let pinned = timeout_at(deadline, Pinned::resolve(origin, self.resolver.as_ref(), &self.dev))
-            .await
-            .map_err(|_| SendError::timeout(Phase::Resolve))??;
-        Connection::open(origin, &pinned, &self.tls, &self.limits, deadline).await
+        let proxy = self.proxy_to(origin);
+        let resolving = async {
+            match proxy {
+                Some(proxy) => proxy.resolve(self.resolver.as_ref()).await,
+                None => Pinned::resolve(origin, self.resolver.as_ref(), &self.dev).await,
+            }
+        };
+        let pinned =
+            timeout_at(deadline, resolving).await.map_err(|_| SendError::timeout(Phase::Resolve))??;
+        Connection::open(origin, &pinned, proxy, &self.tls, &self.limits, deadline).await
+    }
+
+    /// The proxy, but for loopback: what development permits is this machine, not the proxy's.
+    fn proxy_to(&self, origin: &Origin) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| !origin.is_loopback())
     }
 }
 

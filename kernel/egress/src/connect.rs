@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use crate::client::Limits;
 use crate::error::{Phase, SendError};
 use crate::origin::{Origin, Scheme};
+use crate::proxy::Proxy;
 use crate::resolve::Pinned;
 
 /// One HTTP/1.1 connection. Dropping it closes the socket at once, whatever was under way.
@@ -37,15 +38,25 @@ impl Drop for Driver {
 }
 
 impl Connection {
-    /// Connects to the first pinned address that answers.
+    /// Connects to the first pinned address that answers: the origin's, or the proxy's, which then makes the way.
     pub(crate) async fn open(
         origin: &Origin,
         pinned: &Pinned,
+        proxy: Option<&Proxy>,
         tls: &TlsConnector,
         limits: &Limits,
         deadline: Instant,
     ) -> Result<Self, SendError> {
-        let (tcp, remote) = dial(pinned.addresses(), limits, deadline).await?;
+        let dialled = dial(pinned.addresses(), limits, deadline).await;
+        let (mut tcp, remote) = match proxy {
+            Some(proxy) => dialled.map_err(|error| proxy.blame(error))?,
+            None => dialled?,
+        };
+        if let Some(proxy) = proxy {
+            tcp = timeout_at(deadline, proxy.tunnel(tcp, origin, remote))
+                .await
+                .map_err(|_| SendError::timeout(Phase::Tunnel))??;
+        }
         match origin.scheme() {
             Scheme::Http => Self::start(tcp, remote, limits).await,
             Scheme::Https => {

@@ -73,6 +73,8 @@ pub enum Phase {
     Resolve,
     /// Opening the TCP connection.
     Connect,
+    /// Asking the proxy for a tunnel.
+    Tunnel,
     /// The TLS handshake.
     Handshake,
     /// Writing the request and waiting for the head of the response.
@@ -84,7 +86,7 @@ pub enum Phase {
 impl Phase {
     fn is_after_sending(self) -> bool {
         match self {
-            Self::Resolve | Self::Connect | Self::Handshake => false,
+            Self::Resolve | Self::Connect | Self::Tunnel | Self::Handshake => false,
             Self::Response | Self::Body => true,
         }
     }
@@ -95,6 +97,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Resolve => "resolving the host name",
             Self::Connect => "connecting",
+            Self::Tunnel => "asking the proxy for a tunnel",
             Self::Handshake => "in the TLS handshake",
             Self::Response => "waiting for the response",
             Self::Body => "reading the response body",
@@ -180,6 +183,9 @@ pub enum Refused {
     /// `localhost` or a name under it.
     #[error("{0} is a loopback name; set egress.dangerous_loopback = true for development")]
     LoopbackName(String),
+    /// A name that only a private network answers, where a proxy would be the one to ask.
+    #[error("{0} is a name of a private network; it is not asked of the proxy (egress.proxy)")]
+    PrivateName(String),
     /// An address the guard refuses, given in the URL or found by resolving.
     #[error("{}{reason}", resolved(host, reason))]
     Address {
@@ -217,6 +223,9 @@ pub enum ConfigError {
     /// A block of the extra CA file is not a usable certificate.
     #[error("extra ca is not a usable certificate: {0}")]
     Certificate(String),
+    /// The proxy's URL is not one that can be used.
+    #[error("egress.proxy {0}")]
+    Proxy(String),
     /// The TLS library refused its own defaults.
     #[error("tls cannot be configured: {0}")]
     Tls(String),

@@ -2,12 +2,13 @@
 //!
 //! A request passes, in this order: the grammar of its URL ([`Target`]), the address guard ([`admissible`]) over
 //! *every* address its name resolves to, a connection to one of exactly those addresses, TLS verified for the name,
-//! one exchange. Nothing is asked of DNS twice, so a name cannot change between check and connect.
+//! one exchange. Nothing is asked of DNS twice, so a name cannot change between check and connect. Where the operator named a
+//! proxy, that resolves names in its own network, and the guard judges what it can without their addresses ([`Proxy`]).
 //!
 //! Invariant: once a byte of a request may have been written it is never written again; [`SendError::effect`] says
 //! whether that point was passed.
 //!
-//! Deliberately absent: redirects, proxies (the environment is never read), cookies, decompression, HTTP/2,
+//! Deliberately absent: redirects, proxies from the environment (it is never read), cookies, decompression, HTTP/2,
 //! client certificates, caches of DNS answers.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod exchange;
 mod message;
 mod origin;
 mod pool;
+mod proxy;
 mod resolve;
 mod tls;
 
@@ -27,4 +29,5 @@ pub use client::{Config, Egress, Limits};
 pub use error::{ConfigError, Effect, Part, Phase, Refused, SendError};
 pub use message::{Outbound, Reply};
 pub use origin::{Origin, Scheme, Target};
+pub use proxy::Proxy;
 pub use resolve::{Answer, Resolve, SystemResolver};

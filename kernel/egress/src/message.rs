@@ -35,7 +35,7 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The whole body, not encoded (`content-encoding` is refused), at most `response_bytes_max` bytes.
     pub body: Bytes,
-    /// The address the connection was made to.
+    /// The address the connection was made to: the proxy's, where one was in the way.
     pub remote: SocketAddr,
 }
 

@@ -30,13 +30,18 @@ impl Target {
     /// # Errors
     /// [`Refused`], naming the part that is ambiguous or forbidden and how to write it instead.
     pub fn parse(text: &str, dev: &Development) -> Result<Self, Refused> {
+        let target = Self::read(text)?;
+        target.permitted(dev)?;
+        Ok(target)
+    }
+
+    /// The grammar alone: what it leads to is not judged.
+    pub(crate) fn read(text: &str) -> Result<Self, Refused> {
         let written = Written::split(text)?;
         let mut url = Url::parse(text).map_err(|e| Refused::Unparsable(e.to_string()))?;
         url.set_fragment(None);
         let origin = Origin::of(&url, &written)?;
-        let target = Self { path_and_query: path_and_query(&url)?, url, origin };
-        target.permitted(dev)?;
-        Ok(target)
+        Ok(Self { path_and_query: path_and_query(&url)?, url, origin })
     }
 
     /// What would be refused under `dev` without asking DNS: plain `http`, loopback names, forbidden literals.

@@ -58,7 +58,7 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Addresses that passed the guard. A connection is opened to one of these and to nothing else.
+/// Addresses that passed the guard, or are the proxy's. A connection is opened to one of these and to nothing else.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Pinned(Vec<SocketAddr>);
 
@@ -72,6 +72,20 @@ impl Pinned {
         resolver: &dyn Resolve,
         dev: &Development,
     ) -> Result<Self, SendError> {
+        let pinned = Self::unguarded(origin, resolver).await?;
+        for address in &pinned.0 {
+            // Fail closed: a second, inner address beside a public one is how rebinding begins.
+            admissible(address.ip(), dev)
+                .map_err(|reason| Refused::Address { host: origin.host(), reason })?;
+        }
+        Ok(pinned)
+    }
+
+    /// Asks once and checks nothing: for the proxy, which the operator named.
+    ///
+    /// # Errors
+    /// `Unreachable` if the name has no address.
+    pub(crate) async fn unguarded(origin: &Origin, resolver: &dyn Resolve) -> Result<Self, SendError> {
         let host = origin.host();
         let found = match origin.literal() {
             Some(ip) => vec![ip],
@@ -84,10 +98,6 @@ impl Pinned {
         };
         if found.is_empty() {
             return Err(SendError::Unreachable(format!("{host} has no address")));
-        }
-        for ip in &found {
-            // Fail closed: a second, inner address beside a public one is how rebinding begins.
-            admissible(*ip, dev).map_err(|reason| Refused::Address { host: host.clone(), reason })?;
         }
         Ok(Self(found.into_iter().map(|ip| SocketAddr::new(ip, origin.port())).collect()))
     }

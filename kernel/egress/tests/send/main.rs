@@ -4,6 +4,7 @@
 mod deadline;
 mod pinning;
 mod pooling;
+mod proxied;
 mod replies;
 mod support;
 mod verification;
