@@ -6,6 +6,7 @@ mod ground;
 mod hostile_answers;
 mod names_that_lead_inside;
 mod odd_answers;
+mod proxied;
 mod rebinding;
 mod redirects;
 mod spelled_addresses;

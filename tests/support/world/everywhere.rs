@@ -130,26 +130,54 @@ impl Shared {
                 *lock(&self.fences).entry(port).or_default() += 1;
                 continue;
             }
-            let request = Arc::new(OnceLock::new());
-            lock(&self.hits).push(Caught { at, request: Arc::clone(&request) });
+            let request = self.caught(at);
             let shared = Arc::clone(self);
             // Ends with its connection; a broken one is the caller's affair.
             thread::spawn(move || match port {
                 443 => {
-                    let tls = ServerConnection::new(Arc::clone(&shared.tls)).ok()?;
-                    shared.converse(at.ip(), &request, StreamOwned::new(tls, stream))
+                    let tls = shared.tls_on(stream)?;
+                    shared.converse(at, &request, tls)
                 }
-                _ => shared.converse(at.ip(), &request, stream),
+                _ => shared.converse(at, &request, stream),
             });
         }
     }
 
-    fn converse(&self, at: IpAddr, request: &OnceLock<Seen>, stream: impl Read + Write) -> Option<()> {
+    fn tls_on<S: Read + Write>(&self, stream: S) -> Option<StreamOwned<ServerConnection, S>> {
+        Some(StreamOwned::new(ServerConnection::new(Arc::clone(&self.tls)).ok()?, stream))
+    }
+
+    /// One request and its answer. A tunnel leads to every name there is, and they all live here.
+    fn converse(&self, at: SocketAddr, request: &OnceLock<Seen>, stream: impl Read + Write) -> Option<()> {
         let mut reader = BufReader::new(stream);
         let seen = read_request(&mut reader)?;
+        if seen.method == "CONNECT" {
+            let _first = request.set(seen);
+            // Whoever asks for a tunnel says nothing before it stands: nothing was read ahead.
+            let mut stream = reader.into_inner();
+            stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").ok()?;
+            let behind = self.caught(at);
+            let mut tls = BufReader::new(self.tls_on(stream)?);
+            return self.answer(at.ip(), &behind, read_request(&mut tls)?, tls.get_mut());
+        }
+        self.answer(at.ip(), request, seen, reader.get_mut())
+    }
+
+    fn caught(&self, at: SocketAddr) -> Arc<OnceLock<Seen>> {
+        let request = Arc::new(OnceLock::new());
+        lock(&self.hits).push(Caught { at, request: Arc::clone(&request) });
+        request
+    }
+
+    fn answer(
+        &self,
+        at: IpAddr,
+        request: &OnceLock<Seen>,
+        seen: Seen,
+        writer: &mut impl Write,
+    ) -> Option<()> {
         let response = lock(&self.answering)(at, &seen);
         let _first = request.set(seen);
-        let writer = reader.get_mut();
         writer.write_all(&response.header("Connection", "close").bytes()?).ok()?;
         writer.flush().ok()
     }
