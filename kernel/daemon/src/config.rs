@@ -63,7 +63,7 @@ settings! {
         dangerous_loopback: bool = false, Flag;
         /// Certificates (PEM) to trust beside the public roots.
         extra_ca_file: Option<PathBuf> = None, Optional(AbsolutePath("/etc/ssl/private-ca.pem"), "public roots only");
-        /// The HTTP proxy through which actions connect. Proxies named by the environment's usual variables are never used.
+        /// The HTTP proxy through which actions connect, loopback aside; never one from the environment. Where names lead is the proxy's to judge.
         proxy: Option<String> = None, Optional(Proxy, "connect directly");
     }
     /// The agent API on a TCP port.

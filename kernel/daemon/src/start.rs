@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use latchgate_egress::Egress;
+use latchgate_egress::{Egress, Proxy};
 use latchgate_ledger::{Ledger, OpenConfig, OpenError};
 use latchgate_monitor::authenticator::{Authenticator, LeaseCache, ProofWindow};
 use latchgate_monitor::pipeline::Settings;
@@ -235,15 +235,13 @@ fn roots(root: Option<&Path>, places: &Places) -> Result<Roots, StartError> {
 }
 
 fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {
-    if config.egress.proxy.is_some() {
-        return Err(StartError::Egress(
-            "egress.proxy cannot be used yet; take it out of the configuration".into(),
-        ));
-    }
+    let refused = |error: latchgate_egress::ConfigError| StartError::Egress(error.to_string());
+    let proxy = config.egress.proxy.as_deref().map(Proxy::parse).transpose().map_err(refused)?;
     let ca_file = config.egress.extra_ca_file.as_deref();
     let egress = latchgate_egress::Config {
         dangerous_loopback: config.egress.dangerous_loopback,
         extra_ca_pem: ca_file.map(read_unless_world_writable).transpose()?,
+        proxy,
         ..latchgate_egress::Config::default()
     };
     let egress = Egress::new(egress).map_err(|error| {
