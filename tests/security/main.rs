@@ -10,3 +10,5 @@ mod authority;
 mod egress;
 mod evidence;
 mod requests;
+
+mod table;

@@ -1,0 +1,27 @@
+//! The table of attacks in README.md names tests that exist.
+
+use std::fs;
+
+use latchgate_tests::workspace;
+
+const CHAPTERS: [&str; 6] = ["authority", "egress", "evidence", "guests", "operation", "requests"];
+
+#[test]
+fn every_test_named_in_the_readme_exists() {
+    let dir = workspace().join("tests/security");
+    let readme = fs::read_to_string(dir.join("README.md")).unwrap();
+    // Between backquotes is every second piece.
+    let named: Vec<Vec<&str>> =
+        readme.split('`').skip(1).step_by(2).map(|name| name.split("::").collect()).collect();
+    let mut found = 0;
+    for name in named {
+        let [chapter, file, test] = name[..] else { continue };
+        if !CHAPTERS.contains(&chapter) {
+            continue;
+        }
+        let text = fs::read_to_string(dir.join(chapter).join(format!("{file}.rs"))).unwrap_or_default();
+        assert!(text.contains(&format!("#[test]\nfn {test}()")), "{chapter}::{file}::{test} does not exist");
+        found += 1;
+    }
+    assert!(found > 40, "{found} tests are named");
+}
