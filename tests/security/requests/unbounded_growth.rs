@@ -10,6 +10,8 @@ use crate::scene::{LOOPBACK, Scene, shown};
 
 /// Requests of each kind, enough for a growth by request to be seen.
 const FLOOD: usize = 500;
+/// Names of actions that do not exist begin so.
+const MADE_UP: &str = "made_up_";
 /// What a flood may leave behind in memory, pools and stacks of threads included.
 const GROWTH_KIB_MAX: u64 = 32 * 1024;
 
@@ -19,15 +21,12 @@ fn a_flood_that_nobody_answers_for_is_counted_and_forgotten() {
     let (socket, key) = (scene.gate.agent_socket(), Key::generate());
     let lease = Token::read(&scene.agent.lease);
     scene.post(scene.number()).send().expect(200);
-    let before = scene.before();
-    let (resident, files) = (resident_kib(&scene.gate), files_below(&scene.gate.home().join("state")));
-
     let mut connection = Connection::open(&socket);
-    for i in 0..FLOOD {
-        // Each with names, ids and tokens that never came before.
+    // Each request with names, ids and tokens that never came before.
+    let mut ask = |i: usize| {
         let unknown = format!("GET /v1/{i}/{i} HTTP/1.1\r\nHost: localhost\r\nX-{i}: {i}\r\n\r\n");
         assert_eq!(told(&mut connection, unknown.as_bytes()), (404, "not_found".to_owned()));
-        let without = scene.agent.call(&format!("action_{i}"), &json!({})).authorization(&[]);
+        let without = scene.agent.call(&format!("{MADE_UP}{i}"), &json!({})).authorization(&[]);
         assert_eq!(told(&mut connection, &without.bytes()), (401, "missing_auth_header".to_owned()));
         // A right proof, and a lease that says more than the gate signed.
         let forged =
@@ -36,10 +35,15 @@ fn a_flood_that_nobody_answers_for_is_counted_and_forgotten() {
         let attempt = scene.agent.with_key(&key).call("tick", &json!({})).authorization(&[&header]);
         let attempt = attempt.proof(move |proof: Proof| proof.lease(&forged));
         assert_eq!(told(&mut connection, &attempt.bytes()), (401, "invalid_lease".to_owned()));
-    }
+    };
+    ask(0);
+    let before = scene.before();
+    let kept = Kept::by(&scene);
+    (1..FLOOD).for_each(&mut ask);
     before.assert_same(&scene);
-    assert_eq!(files_below(&scene.gate.home().join("state")), files, "files");
-    let grown = resident_kib(&scene.gate).saturating_sub(resident);
+    let now = Kept::by(&scene);
+    assert_eq!((now.files, now.series), (kept.files, kept.series), "files, and series of metrics");
+    let grown = now.resident_kib.saturating_sub(kept.resident_kib);
     assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for {} requests", 3 * FLOOD);
 
     // The twin: who can be told apart is served, and written about.
@@ -95,10 +99,27 @@ fn told(connection: &mut Connection, request: &[u8]) -> (u16, String) {
     connection.reply().outcome()
 }
 
-fn resident_kib(gate: &Gate) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", gate.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+/// What a gate holds on to.
+struct Kept {
+    resident_kib: u64,
+    files: usize,
+    series: usize,
+}
+
+impl Kept {
+    fn by(scene: &Scene) -> Self {
+        let metrics = scene.operator().get("/metrics").send();
+        assert_eq!(metrics.status, 200, "{}", shown(&metrics));
+        let metrics = String::from_utf8(metrics.body).unwrap();
+        assert!(!metrics.contains(MADE_UP), "{metrics}");
+        let status = fs::read_to_string(format!("/proc/{}/status", scene.gate.pid())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Self {
+            resident_kib: resident.trim().trim_end_matches(" kB").parse().unwrap(),
+            files: files_below(&scene.gate.home().join("state")),
+            series: metrics.lines().count(),
+        }
+    }
 }
 
 fn files_below(dir: &Path) -> usize {
