@@ -3,8 +3,9 @@
 use std::fmt;
 
 use latchgate_wire::api::{
-    ActionInfo, ActionList, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage, AuditQuery, Decided,
-    DenyRequest, Reloaded, RevokeRequest, Status,
+    ActionInfo, ActionList, AgentList, AgentRequest, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage,
+    AuditQuery, BudgetList, Decided, DenyRequest, OperatorList, OperatorRequest, Reloaded, RevokeRequest,
+    RotateRequest, StandingList, StandingRevokeRequest, Status,
 };
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::ApprovalId;
@@ -138,6 +139,86 @@ impl OperatorClient {
     /// `forbidden` for an operator who may not.
     pub async fn accept_clock(&self) -> Result<Value, ClientError> {
         self.post("/v1/clock/accept", &serde_json::json!({})).await
+    }
+
+    /// Who may decide.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn operators(&self) -> Result<OperatorList, ClientError> {
+        self.get("/v1/operators").await
+    }
+
+    /// # Errors
+    /// `forbidden` for whoever is no admin; `approval_decided` (409) for a name or key that is taken.
+    pub async fn add_operator(&self, request: &OperatorRequest) -> Result<OperatorList, ClientError> {
+        self.post("/v1/operators", request).await
+    }
+
+    /// Another key for an operator: one's own, or by an admin anybody's.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub async fn rotate_operator(
+        &self,
+        name: &str,
+        request: &RotateRequest,
+    ) -> Result<OperatorList, ClientError> {
+        self.post(&format!("/v1/operators/{name}/rotate"), request).await
+    }
+
+    /// # Errors
+    /// `not_found`; `approval_decided` (409) for the last admin.
+    pub async fn remove_operator(&self, name: &str) -> Result<OperatorList, ClientError> {
+        self.post(&format!("/v1/operators/{name}/remove"), &serde_json::json!({})).await
+    }
+
+    /// Enrolled agents with what they were last seen doing and spending.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn agents(&self) -> Result<AgentList, ClientError> {
+        self.get("/v1/agents").await
+    }
+
+    /// # Errors
+    /// As [`OperatorClient::add_operator`].
+    pub async fn add_agent(&self, request: &AgentRequest) -> Result<AgentList, ClientError> {
+        self.post("/v1/agents", request).await
+    }
+
+    /// Ends the agent's leases, too.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn remove_agent(&self, name: &str) -> Result<AgentList, ClientError> {
+        self.post(&format!("/v1/agents/{name}/remove"), &serde_json::json!({})).await
+    }
+
+    /// What principals have used of their budgets.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn budgets(&self) -> Result<BudgetList, ClientError> {
+        self.get("/v1/budgets").await
+    }
+
+    /// Approvals that answer later calls, too.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn standing(&self) -> Result<StandingList, ClientError> {
+        self.get("/v1/standing").await
+    }
+
+    /// # Errors
+    /// `not_found` if none of this approval is in force.
+    pub async fn revoke_standing(
+        &self,
+        id: ApprovalId,
+        request: &StandingRevokeRequest,
+    ) -> Result<Value, ClientError> {
+        self.post(&format!("/v1/standing/{id}/revoke"), request).await
     }
 
     /// Asks the gate to end: it drains first. The answer comes before it does.

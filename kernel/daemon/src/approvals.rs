@@ -7,18 +7,23 @@ use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::answer::Answer;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::pipeline::{self, World as _};
-use latchgate_monitor::ports::{Approval, ApprovalStatus, Clock as _, Commit, Durability, Log as _, Refusal};
+use latchgate_monitor::plan::{FsOperation, Plan, Step};
+use latchgate_monitor::ports::{
+    Approval, ApprovalStatus, Clock as _, Commit, Durability, Log as _, Probe as _, Refusal,
+};
 use latchgate_monitor::steps::{CallPayload, Recorded};
-use latchgate_wire::api::{ApprovalDetail, ApprovalInfo, ApproveRequest, Decided, DenyRequest, Poll};
+use latchgate_wire::api::{
+    ApprovalDetail, ApprovalInfo, ApproveRequest, Decided, DenyRequest, EarlierDecision, Poll,
+};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{ApprovalDecided, Body, Decision};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::Code;
-use latchgate_wire::receipt::ApprovalScope;
 
 use crate::calls::log_cause;
 use crate::gate::Gate;
 use crate::operators::Operated;
+use crate::{comparison, standing};
 
 /// How long a client that polls is asked to wait.
 const RETRY_AFTER_S: u64 = 2;
@@ -72,22 +77,71 @@ pub fn list(gate: &Gate, filter: &ApprovalFilter, status: Option<&str>) -> Vec<A
 }
 
 /// Everything that an operator needs to judge: the stored plan itself, checked against its digest when it is redeemed.
-pub fn detail(gate: &Gate, approval: &Approval) -> Result<ApprovalDetail, Denial> {
+pub async fn detail(gate: &Gate, approval: &Approval) -> Result<ApprovalDetail, Denial> {
     let call = &approval.held.call;
     let stored = CallPayload::read(&*gate.world.payloads, call.payload)?;
-    let catalog = gate.catalog.load();
+    let catalog = gate.catalog.load_full();
     let action = catalog.actions.get(&call.action.id);
     let plan = serde_json::to_value(&stored.plan).map_err(|error| Denial::fault(error.to_string()))?;
+    let like = like(gate, approval);
+    let changes = last_approved(&like)
+        .and_then(|last| CallPayload::read(&*gate.world.payloads, last.held.call.payload).ok())
+        .map(|last| comparison::changes(&last.args, &stored.args));
     Ok(ApprovalDetail {
         info: info(gate, approval),
         description: action.map_or_else(String::new, |action| action.manifest.description.clone()),
         rule: call.policy.rule.clone(),
         rule_reason: catalog.policy.ask_reason(&call.policy.rule),
+        present: present(gate, &stored.plan).await,
         arguments: stored.args,
         plan,
         boundary: gate.boundary_for(&call.who.principal),
+        approvers: approval.approvers(),
+        approved_by: approval.approved_by.clone(),
+        agent_reason: stored.agent_reason,
+        earlier: like.iter().filter_map(earlier).take(EARLIER_MAX).collect(),
+        changes,
     })
 }
+
+const EARLIER_MAX: usize = 10;
+
+/// Other calls of the same action by the same principal, newest first.
+fn like(gate: &Gate, approval: &Approval) -> Vec<Approval> {
+    let call = &approval.held.call;
+    let filter = ApprovalFilter { principal: Some(call.who.principal.clone()), ..ApprovalFilter::default() };
+    let mut like = gate.world.ledger.approvals(&filter);
+    like.retain(|a| a.held.call.action.id == call.action.id && a.held_seq < approval.held_seq);
+    like
+}
+
+fn last_approved(like: &[Approval]) -> Option<&Approval> {
+    like.iter().find(|approval| approval.approved.is_some())
+}
+
+fn earlier(approval: &Approval) -> Option<EarlierDecision> {
+    let status = word(approval);
+    (approval.status != ApprovalStatus::Pending).then(|| EarlierDecision {
+        approval_id: approval.held.approval_id,
+        status: status.into(),
+        held_at: approval.held_at,
+        operator: approval.approved_by.join(","),
+        reason: approval.reason.clone(),
+    })
+}
+
+/// What a write would replace, if it is a text that can be shown.
+async fn present(gate: &Gate, plan: &Plan) -> Option<String> {
+    let path = plan.steps.iter().find_map(|step| match step {
+        Step::Fs(step) if step.operation == FsOperation::Write => Some(&step.path),
+        Step::Fs(_) | Step::Http(_) => None,
+    })?;
+    let (bytes, _) = gate.world.roots.content(path, PRESENT_BYTES_MAX).await.ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// As much as an action writes at most.
+const PRESENT_BYTES_MAX: u64 = 1 << 20;
 
 /// What the owner is told.
 pub fn poll(gate: &Gate, approval: &Approval, trace_id: TraceId) -> Result<Poll, Denial> {
@@ -135,29 +189,35 @@ pub async fn approve(
     operated: Operated,
     trace_id: TraceId,
 ) -> Result<Decided, Denial> {
-    if request.scope != ApprovalScope::Once {
-        return Err(Denial::new(Code::BadRequest, "scope: this gate approves `once` only")
-            .remedy("write a policy rule for what shall always be allowed"));
-    }
     let approval = find(gate, id)?;
+    let reach = standing::reach(gate, &approval, request.scope, request.reach)?;
     let body = ApprovalDecided {
         approval_id: id,
         decision: Decision::Approved,
         plan_digest: request.plan_digest,
-        scope: Some(ApprovalScope::Once),
+        scope: Some(request.scope),
         reason: operator_text("note", request.note)?,
         signed: Some(operated.signed()),
+        reach,
+        cool_down_until: None,
     };
     let task = gate.tasks.spawn({
         let gate = Arc::clone(gate);
         async move {
             decide(&gate, body, &approval, trace_id).await?;
             let approval = find(&gate, id)?;
-            Ok::<_, Denial>(execute(&gate, &approval).await)
+            // More operators are needed: the last of them executes it.
+            if approval.status == ApprovalStatus::Pending {
+                return Ok(None);
+            }
+            Ok::<_, Denial>(Some(execute(&gate, &approval).await))
         }
     });
     match task.await {
-        Ok(executed) => Ok(told(id, executed?, trace_id)),
+        Ok(executed) => match executed? {
+            Some(executed) => Ok(told(id, executed, trace_id)),
+            None => Ok(decision(id, "pending")),
+        },
         Err(error) => {
             gate.world.count_panic();
             Err(Denial::fault(format!("the call's task ended: {error}")))
@@ -193,14 +253,7 @@ async fn execute(gate: &Arc<Gate>, approval: &Approval) -> Result<Recorded, Deni
 
 /// What the operator is told of the execution.
 fn told(id: ApprovalId, executed: Result<Recorded, Denial>, trace_id: TraceId) -> Decided {
-    let mut decided = Decided {
-        approval_id: id,
-        status: "approved".into(),
-        receipt_id: None,
-        output: None,
-        effect: None,
-        problem: None,
-    };
+    let mut decided = decision(id, "approved");
     match executed {
         Ok(recorded) => {
             decided.receipt_id = Some(recorded.receipt().receipt_id);
@@ -244,6 +297,10 @@ pub async fn deny(
     trace_id: TraceId,
 ) -> Result<Decided, Denial> {
     let approval = find(gate, id)?;
+    if request.cool_down_s.is_some_and(|seconds| !(1..=COOL_DOWN_S_MAX).contains(&seconds)) {
+        return Err(Denial::new(Code::BadRequest, "cool_down_s: expected 1 to 604800"));
+    }
+    let cool_down_ms = request.cool_down_s.map(|s| i64::try_from(s).unwrap_or(i64::MAX).saturating_mul(1000));
     let body = ApprovalDecided {
         approval_id: id,
         decision: Decision::Denied,
@@ -251,17 +308,26 @@ pub async fn deny(
         scope: None,
         reason: operator_text("reason", request.reason)?,
         signed: Some(operated.signed()),
+        reach: None,
+        cool_down_until: cool_down_ms.map(|ms| gate.world.clock.now().plus_ms(ms)),
     };
     decide(gate, body, &approval, trace_id).await?;
-    Ok(Decided {
-        approval_id: id,
-        status: "denied".into(),
+    Ok(decision(id, "denied"))
+}
+
+fn decision(approval_id: ApprovalId, status: &str) -> Decided {
+    Decided {
+        approval_id,
+        status: status.into(),
         receipt_id: None,
         output: None,
         effect: None,
         problem: None,
-    })
+    }
 }
+
+/// A week.
+const COOL_DOWN_S_MAX: u64 = 7 * 86_400;
 
 async fn decide(
     gate: &Gate,
@@ -296,6 +362,8 @@ pub async fn expire(gate: &Gate) {
             scope: None,
             reason: None,
             signed: None,
+            reach: None,
+            cool_down_until: None,
         });
         let commit = Commit { trace_id: approval.trace_id, body, payload: Durability::Buffered };
         // A decision that came first wins; that is no fault.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::agents::Agents;
 use crate::deliveries::Deliveries;
 use crate::home::places::Places;
 use crate::leases::Leases;
@@ -32,6 +33,7 @@ pub struct Gate {
     pub catalog: ArcSwap<Catalog>,
     pub authenticator: Authenticator,
     pub operators: Operators,
+    pub agents: Agents,
     pub leases: Leases,
     pub refusals: Refusals,
     pub metrics: Metrics,
@@ -60,6 +62,7 @@ pub struct Parts {
     pub catalog: Arc<Catalog>,
     pub authenticator: Authenticator,
     pub operators: Operators,
+    pub agents: Agents,
     pub leases: Leases,
     pub boundary: Boundary,
     pub config: Config,
@@ -78,6 +81,7 @@ impl Gate {
             catalog: ArcSwap::new(parts.catalog),
             authenticator: parts.authenticator,
             operators: parts.operators,
+            agents: parts.agents,
             leases: parts.leases,
             refusals: Refusals::new(now),
             metrics,

@@ -1,6 +1,6 @@
 //! Leases: issued to a socket's peer or renewed under a proof, each an entry before it is handed out.
 
-use latchgate_monitor::authenticator::Caller;
+use latchgate_monitor::authenticator::{Caller, Listener};
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Entropy as _, Log as _};
 use latchgate_wire::api::{LeaseRequest, LeaseResponse, RenewRequest};
@@ -13,8 +13,10 @@ use latchgate_wire::principal::Principal;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::{ProofId, Who};
 use latchgate_wire::time::Timestamp;
+use serde_json::Value;
 
-use crate::operators::Operators;
+use crate::gate::Gate;
+use crate::http::incoming::Received;
 use crate::world::GateWorld;
 
 /// A session ends after this, whatever is renewed.
@@ -30,6 +32,38 @@ pub struct Leases {
     pub ttl_s: i64,
 }
 
+/// Who asks for a lease, and with which key.
+pub struct Applicant {
+    pub principal: Principal,
+    pub jkt: Thumbprint,
+    /// Of an enrolled key: used up.
+    pub proof: Option<ProofId>,
+}
+
+impl Applicant {
+    /// An enrolled key proves itself and is its agent, wherever it comes from; another key is the peer's of the listener.
+    ///
+    /// # Errors
+    /// 400 for what is no key; 401 for an enrolled key without proof; 403 for an operator's key.
+    pub fn of(gate: &Gate, listener: &Listener, received: &Received, key: &Value) -> Result<Self, Denial> {
+        let jwk = Jwk::from_value(key)
+            .map_err(|error| Denial::new(Code::BadRequest, format!("dpop_jwk: {error}")))?;
+        let jkt = jwk.thumbprint();
+        if gate.operators.holds(&jkt) {
+            return Err(Denial::new(Code::Forbidden, "this is an operator's key, which gets no lease")
+                .remedy("use a key of the agent's own"));
+        }
+        let Some(name) = gate.agents.name(&jkt) else {
+            return Ok(Self { principal: listener.peer.clone(), jkt, proof: None });
+        };
+        let proof = received.presented(|p| gate.authenticator.holder(p, jkt, &*gate.world.clock));
+        let proof = proof.map_err(|denial| {
+            denial.remedy("the key is enrolled as an agent's: sign the lease request with it (DPoP, with bh)")
+        })?;
+        Ok(Self { principal: Principal::Agent(name), jkt, proof: Some(proof) })
+    }
+}
+
 struct Grant {
     who: Who,
     jkt: Thumbprint,
@@ -42,25 +76,19 @@ struct Grant {
 }
 
 impl Leases {
-    /// A new session for the peer of the socket.
+    /// A new session.
     ///
     /// # Errors
-    /// 400 for a request that makes no lease; 403 for an operator's key.
+    /// 400 for a request that makes no lease.
     pub async fn issue(
         &self,
         world: &GateWorld,
-        operators: &Operators,
-        principal: Principal,
+        for_whom: Applicant,
         request: LeaseRequest,
         trace_id: TraceId,
     ) -> Result<LeaseResponse, Denial> {
         let bad = |detail: String| Denial::new(Code::BadRequest, detail);
-        let jwk = Jwk::from_value(&request.dpop_jwk).map_err(|error| bad(format!("dpop_jwk: {error}")))?;
-        let jkt = jwk.thumbprint();
-        if operators.holds(&jkt) {
-            return Err(Denial::new(Code::Forbidden, "this is an operator's key, which gets no lease")
-                .remedy("use a key of the agent's own"));
-        }
+        let Applicant { principal, jkt, proof } = for_whom;
         let scopes = match request.scopes {
             None => Scopes::all_calls(),
             Some(scopes) => scopes_of(&scopes)?,
@@ -86,7 +114,7 @@ impl Leases {
             bind_body: request.bind_body.unwrap_or(false),
             session_expires_at: now.plus_ms(SESSION_MS),
             renews: None,
-            proof: None,
+            proof,
         };
         self.grant(world, grant, now, trace_id).await
     }

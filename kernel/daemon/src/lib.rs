@@ -8,8 +8,11 @@
 
 pub mod start;
 
+mod agents;
 mod approvals;
+mod budgets;
 mod calls;
+mod comparison;
 mod deliveries;
 mod gate;
 mod http;
@@ -20,12 +23,15 @@ mod loading;
 mod metrics;
 mod notify;
 mod operators;
+mod people;
 mod policies;
 mod prepare;
 mod presets;
 mod refusals;
 mod reload;
+mod revocation;
 mod running;
+mod standing;
 
 mod builtin;
 mod clock;

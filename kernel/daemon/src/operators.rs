@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use latchgate_monitor::authenticator::{Presented, ProofWindow};
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock, Entropy};
 use latchgate_wire::dpop;
-use latchgate_wire::entry::Signed;
+use latchgate_wire::entry::{OperatorKey, Role, Signed};
 use latchgate_wire::jwk::{Jwk, Thumbprint};
 use latchgate_wire::principal::is_name;
 use latchgate_wire::problem::Code;
@@ -23,14 +25,6 @@ pub const LOCAL: &str = "local";
 
 /// The admin socket's clients sign for this URL, whatever the socket's path.
 const BASE_URL: &str = "http://localhost";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    Viewer,
-    Approver,
-    Admin,
-}
 
 /// One file of `operators/`.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +42,7 @@ struct Operator {
 
 /// The keys that may open the admin socket's routes.
 pub struct Operators {
-    by_key: BTreeMap<Thumbprint, Operator>,
+    by_key: ArcSwap<BTreeMap<Thumbprint, Operator>>,
     proofs: ProofWindow,
     started_s: i64,
 }
@@ -82,31 +76,33 @@ impl Operators {
         let dir = places.operators_dir();
         private_dir(&dir)?;
         let local = dir.join(format!("{LOCAL}.toml"));
-        let files = list(&dir)?;
-        let files = if files.is_empty() {
+        if list(&dir)?.is_empty() {
             let key = signing_key(&places.operator_key(LOCAL), entropy)?;
             let file = OperatorFile { role: Role::Admin, jwk: Jwk::from(key.verifying_key()) };
             let text = toml::to_string(&file).map_err(|_| KeyError::Broken(local.display().to_string()))?;
             create_private(&local, text.as_bytes())?;
-            list(&dir)?
-        } else {
-            files
-        };
-        let mut by_key = BTreeMap::new();
-        for (name, path) in files {
-            let text = String::from_utf8(read_private(&path)?);
-            let file: OperatorFile = text
-                .ok()
-                .and_then(|text| toml::from_str(&text).ok())
-                .ok_or_else(|| KeyError::Broken(path.display().to_string()))?;
-            by_key.insert(file.jwk.thumbprint(), Operator { name, role: file.role });
         }
+        let by_key = ArcSwap::from_pointee(read(places)?);
         Ok(Self { by_key, proofs: ProofWindow::default(), started_s: now_s })
     }
 
     /// Whether `operators/` names anybody.
     pub fn are_named(places: &Places) -> bool {
         list(&places.operators_dir()).is_ok_and(|files| !files.is_empty())
+    }
+
+    /// Reads `operators/` anew. What cannot be read leaves the operators as they are.
+    pub fn reload(&self, places: &Places) -> Result<(), KeyError> {
+        self.by_key.store(Arc::new(read(places)?));
+        Ok(())
+    }
+
+    /// Everybody, as the ledger names them.
+    pub fn keys(&self) -> BTreeMap<String, OperatorKey> {
+        let of = |(jkt, operator): (&Thumbprint, &Operator)| {
+            (operator.name.clone(), OperatorKey { role: operator.role, jkt: jkt.to_string() })
+        };
+        self.by_key.load().iter().map(of).collect()
     }
 
     /// Marks a proof that the ledger knows as used.
@@ -116,7 +112,7 @@ impl Operators {
 
     /// Whether a key belongs to an operator: such a key gets no lease.
     pub fn holds(&self, jkt: &Thumbprint) -> bool {
-        self.by_key.contains_key(jkt)
+        self.by_key.load().contains_key(jkt)
     }
 
     /// Takes the proof over method, URL and body, by the key of an operator of at least `role`.
@@ -149,7 +145,8 @@ impl Operators {
         };
         let proof = dpop::verify(text, &expected).map_err(|e| Denial::new(e.code(), e.to_string()))?;
         let jkt = proof.jkt();
-        let Some(operator) = self.by_key.get(&jkt) else {
+        let operators = self.by_key.load();
+        let Some(operator) = operators.get(&jkt) else {
             return Err(Denial::new(Code::Forbidden, "this key belongs to no operator of this gate"));
         };
         if proof.iat() < self.started_s {
@@ -174,7 +171,27 @@ impl Operators {
     }
 }
 
-fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>, KeyError> {
+/// Everybody in `operators/`. One key under two names would make two people of one.
+fn read(places: &Places) -> Result<BTreeMap<Thumbprint, Operator>, KeyError> {
+    let mut by_key = BTreeMap::new();
+    for (name, path) in list(&places.operators_dir())? {
+        let broken = || KeyError::Broken(path.display().to_string());
+        let text = String::from_utf8(read_private(&path)?).map_err(|_| broken())?;
+        let file: OperatorFile = toml::from_str(&text).map_err(|_| broken())?;
+        let operator = Operator { name: name.clone(), role: file.role };
+        if let Some(other) = by_key.insert(file.jwk.thumbprint(), operator) {
+            return Err(KeyError::Shared { path, other: other.name });
+        }
+    }
+    Ok(by_key)
+}
+
+/// What `operators/NAME.toml` says.
+pub fn file(role: Role, jwk: Jwk) -> Result<String, toml::ser::Error> {
+    toml::to_string(&OperatorFile { role, jwk })
+}
+
+pub(crate) fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>, KeyError> {
     let broken = || KeyError::Broken(dir.display().to_string());
     let mut files = Vec::new();
     for file in std::fs::read_dir(dir).map_err(|_| broken())? {

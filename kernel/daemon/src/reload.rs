@@ -1,4 +1,4 @@
-//! Reload: manifests and policies are read anew and put in force together, or not at all.
+//! Reload: manifests, policies, operators and agents are read anew and put in force together, or not at all.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use latchgate_wire::problem::Code;
 
 use crate::gate::Gate;
 use crate::loading;
+use crate::people;
 use crate::start::StartError;
 
 /// Judges nothing by a mixture: the entry is durable before the new catalog is used, and calls judged by the old one are
@@ -22,6 +23,7 @@ pub async fn reload(gate: &Arc<Gate>) -> Result<Reloaded, Denial> {
     });
     let loaded = loaded.await.map_err(|error| Denial::fault(error.to_string()))?;
     let catalog = loaded.map_err(|error| refused(&error))?;
+    people::reload(gate).await.map_err(|error| refused(&error))?;
     loading::put_in_force(&gate.world.ledger, &catalog).await.map_err(|error| refused(&error))?;
     let reloaded =
         Reloaded { actions_registered: catalog.actions.len(), policy_digest: catalog.policy.digest() };

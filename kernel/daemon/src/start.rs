@@ -18,6 +18,7 @@ use latchgate_wire::receipt::Boundary;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::agents::Agents;
 use crate::clock::GateClock;
 use crate::config::{Config, ConfigError, Given};
 use crate::gate::{Gate, Parts};
@@ -30,7 +31,7 @@ use crate::operators::{LOCAL, Operators};
 use crate::prepare::{Manner, Prepared, prepare};
 use crate::running::{Running, Summary};
 use crate::world::{GateWorld, OsEntropy};
-use crate::{approvals, loading, telemetry};
+use crate::{approvals, loading, people, telemetry};
 
 /// What a start was told.
 #[derive(Clone, Debug)]
@@ -128,6 +129,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     let operators = Operators::load(&places, &entropy, now.as_secs())?;
     let root = root(chosen_root, &config, &manner);
     let roots = roots(root.as_deref(), &places)?;
+    let agents = Agents::load(&places)?;
     let host = sandbox(&config, roots.clone())?;
 
     let (catalog, host) = {
@@ -140,6 +142,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         blocking(move || Ledger::open(config)).await??
     };
     loading::put_in_force(&ledger, &catalog).await?;
+    people::put_in_force(&ledger, &operators, &agents, None).await?;
     // A clock that was set back revives nothing.
     ledger.stats().last_entry_at.iter().for_each(|time| clock.not_before(*time));
 
@@ -186,6 +189,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         catalog: Arc::new(catalog),
         authenticator,
         operators,
+        agents,
         leases,
         boundary,
         config,

@@ -161,8 +161,10 @@ async fn call(ledger: &Ledger, is_read: bool, work: Duration) -> Result<(), Fail
             proof: Some(ProofId { jkt: "k".repeat(43), jti: entropy.to_string(), iat: now.as_secs() }),
         },
         approval: None,
-        cost: Cost { calls: 1, usd_cents: 0 },
+        cost: Cost { calls: 1, ..Cost::default() },
         deadline: now.plus_ms(30_000),
+        pins: None,
+        limits: Vec::new(),
     };
     let durability = if is_read { Durability::Buffered } else { Durability::Synced };
     let trace_id = Some(TraceId::new(made, entropy));

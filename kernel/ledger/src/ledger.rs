@@ -1,5 +1,6 @@
 //! The handle that the rest of the gate holds: commits, and every question about what is synced.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,14 +9,14 @@ use std::thread::JoinHandle;
 
 use latchgate_monitor::ports::{
     Approval, ApprovalStatus, CallIdentity, Clock, Commit, CommitError, Committed, Finished, Log, Prior,
-    Refusal,
+    Refusal, StandingApproval,
 };
 use latchgate_wire::api::{AuditPage, AuditQuery};
 use latchgate_wire::digest::Digest;
-use latchgate_wire::entry::{Body, ConfigChanged};
-use latchgate_wire::ids::{ApprovalId, ReceiptId};
+use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey};
+use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::principal::Principal;
-use latchgate_wire::receipt::{ProofId, Who};
+use latchgate_wire::receipt::{Cost, ProofId, Who, Window};
 use latchgate_wire::time::Timestamp;
 use tokio::sync::watch;
 
@@ -94,6 +95,10 @@ impl Log for Ledger {
         self.view.read().state.calls_left(&who.session_id)
     }
 
+    fn standings(&self, who: &Who, action_id: &str) -> Vec<StandingApproval> {
+        self.view.read().state.standings_for(who, action_id, self.clock.now())
+    }
+
     fn approval(&self, id: ApprovalId) -> Option<Approval> {
         let approval = self.view.read().state.approval(id).cloned()?;
         Some(self.with_outcome(approval))
@@ -101,6 +106,39 @@ impl Log for Ledger {
 }
 
 impl Ledger {
+    /// What of a window this caller's budgets count, settled and reserved.
+    pub fn used(&self, who: &Who, window: Window) -> Cost {
+        self.view.read().state.used(who, window, self.clock.now())
+    }
+
+    /// Every principal of the last day with what it used up within a window.
+    pub fn spent(&self, window: Window) -> BTreeMap<String, Cost> {
+        self.view.read().state.spent(window, self.clock.now())
+    }
+
+    /// Standing approvals in force, in the order of their approvals.
+    pub fn all_standings(&self) -> Vec<StandingApproval> {
+        self.view.read().state.standings(self.clock.now())
+    }
+
+    /// The operators by the log, by name.
+    pub fn operators(&self) -> BTreeMap<String, OperatorKey> {
+        self.view.read().state.operators().clone()
+    }
+
+    /// The enrolled agents by the log: thumbprint of the key, by name.
+    pub fn agents(&self) -> BTreeMap<String, String> {
+        self.view.read().state.agents().clone()
+    }
+
+    /// Calls under way whose lease is revoked: their guests are to be stopped.
+    pub fn open_revoked(&self) -> Vec<TraceId> {
+        let synced = self.view.read();
+        let open =
+            synced.state.open_calls().filter(|(_, open)| synced.state.is_revoked(&open.intent.call.who));
+        open.filter_map(|(_, open)| open.trace_id).collect()
+    }
+
     /// Arguments, plans and results.
     pub fn payloads(&self) -> Arc<PayloadStore> {
         Arc::clone(&self.payloads)

@@ -53,6 +53,9 @@ fn of(body: &Body) -> Option<&ProofId> {
         | Body::GateStopped(_)
         | Body::ConfigChanged(_)
         | Body::ApprovalDecided(_)
+        | Body::StandingRevoked(_)
+        | Body::OperatorsChanged(_)
+        | Body::AgentsChanged(_)
         | Body::CallOutcome(_)
         | Body::CallsDelivered(_)
         | Body::RefusalsCounted(_) => None,

@@ -30,6 +30,9 @@ pub fn kind(body: &Body) -> &'static str {
         Body::CallDenied(_) => "call.denied",
         Body::CallHeld(_) => "call.held",
         Body::ApprovalDecided(_) => "approval.decided",
+        Body::StandingRevoked(_) => "standing.revoked",
+        Body::OperatorsChanged(_) => "operators.changed",
+        Body::AgentsChanged(_) => "agents.changed",
         Body::CallIntent(_) => "call.intent",
         Body::CallOutcome(_) => "call.outcome",
         Body::CallsDelivered(_) => "calls.delivered",
@@ -65,6 +68,7 @@ pub fn of(entry: &Entry) -> Vec<Term> {
             terms.id(&held.approval_id);
         }
         Body::ApprovalDecided(decided) => terms.id(&decided.approval_id),
+        Body::StandingRevoked(revoked) => terms.id(&revoked.approval_id),
         Body::CallIntent(intent) => {
             terms.call(&intent.call);
             terms.id(&intent.grant_id);
@@ -82,6 +86,8 @@ pub fn of(entry: &Entry) -> Vec<Term> {
         | Body::GateRecovered(_)
         | Body::GateStopped(_)
         | Body::ConfigChanged(_)
+        | Body::OperatorsChanged(_)
+        | Body::AgentsChanged(_)
         | Body::CallsDelivered(_)
         | Body::ClockAccepted(_)
         | Body::RefusalsCounted(_) => {}

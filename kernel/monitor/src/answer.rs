@@ -127,6 +127,7 @@ fn code(class: FailureClass) -> Code {
         FailureClass::Changed => Code::Conflict,
         FailureClass::Refused => Code::EgressDenied,
         FailureClass::GuestFailed | FailureClass::GuestStopped => Code::ActionFailed,
+        FailureClass::Revoked => Code::LeaseRevoked,
         FailureClass::Fault => Code::Internal,
         FailureClass::Interrupted => Code::OutcomeUnknown,
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::dpop;
 use latchgate_wire::ids::LeaseId;
+use latchgate_wire::jwk::Thumbprint;
 use latchgate_wire::lease::{self, Lease, LeaseKeys, Scopes};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::problem::Code;
@@ -139,6 +140,42 @@ impl Authenticator {
         lease_is_older && proof.iat <= self.started_at.as_secs()
     }
 
+    /// The key that asks for a lease of its own: the proof is by it, over method, URL and body, and used up.
+    ///
+    /// # Errors
+    /// 401 with the code that old clients branch on.
+    pub fn holder(
+        &self,
+        presented: Presented<'_>,
+        jkt: Thumbprint,
+        clock: &impl Clock,
+    ) -> Result<ProofId, Denial> {
+        let now = clock.now();
+        let text = one_header(presented.dpop, Code::MissingDpopHeader, "DPoP")?;
+        let uris = self.uris(presented.path);
+        let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
+        let expected = dpop::Expected {
+            method: presented.method,
+            uris: &uris,
+            ath: None,
+            jkt: Some(jkt),
+            body: presented.body,
+            require_bh: true,
+            now,
+        };
+        let proof = dpop::verify(text, &expected).map_err(|e| Denial::new(e.code(), e.to_string()))?;
+        let proof = ProofId { jkt: jkt.to_string(), jti: proof.jti().to_owned(), iat: proof.iat() };
+        if !self.proofs.burn(&proof, now) {
+            return Err(Denial::new(Code::ReplayDetected, "the dpop proof was used before")
+                .remedy("sign a new proof, with a new jti, for each request"));
+        }
+        Ok(proof)
+    }
+
+    fn uris(&self, path: &str) -> Vec<String> {
+        self.base_urls.iter().map(|base| format!("{base}{path}")).collect()
+    }
+
     fn lease(&self, token: &str, now: Timestamp) -> Result<Arc<Lease>, Denial> {
         if let Some(lease) = self.leases.find(token) {
             lease.check_time(now).map_err(lease_denial)?;
@@ -158,8 +195,7 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<ProofId, Denial> {
         let text = one_header(presented.dpop, Code::MissingDpopHeader, "DPoP")?;
-        let uris: Vec<String> =
-            self.base_urls.iter().map(|base| format!("{base}{}", presented.path)).collect();
+        let uris = self.uris(presented.path);
         let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
         let claims = lease.claims();
         let expected = dpop::Expected {

@@ -106,6 +106,19 @@ impl From<Refusal> for Denial {
                 Self::new(Code::IdempotencyMismatch, detail).remedy("use a new key for a new request")
             }
             Refusal::NoIntent => Self::fault(detail),
+            Refusal::LimitReached { .. } => {
+                Self::new(Code::BudgetExhausted, detail).remedy("wait, or ask the operator for more")
+            }
+            Refusal::CoolingDown { ref reason, .. } => {
+                let mut denial = Self::new(Code::PolicyDenied, detail);
+                denial.deny_reason.clone_from(reason);
+                denial.remedy("do something else; asking again before then is denied at once")
+            }
+            Refusal::ApprovedBefore | Refusal::QuorumIsOnce => Self::new(Code::ApprovalDecided, detail),
+            Refusal::NoOperator => Self::new(Code::Forbidden, detail),
+            Refusal::TooManyStanding => {
+                Self::new(Code::RateLimited, detail).remedy("revoke some: latchgate approvals standing")
+            }
             Refusal::TooManyHeld => Self::new(Code::RateLimited, detail)
                 .remedy("wait until an operator has decided the calls that are held"),
         }

@@ -73,7 +73,7 @@ async fn judged<W: World>(world: &W, catalog: &Arc<Catalog>, request: Request) -
         return joined(prior);
     }
     let planned = canonical.plan(world.probe(), world.entropy()).await?;
-    match planned.authorize(&Judging { log: world.log(), clock: world.clock() })? {
+    match planned.authorize(&judging(world))? {
         Decided::Allowed(authorized) => perform(world, authorized).await,
         Decided::Asked(asked) => {
             let holding = Holding {
@@ -89,6 +89,10 @@ async fn judged<W: World>(world: &W, catalog: &Arc<Catalog>, request: Request) -
             }
         }
     }
+}
+
+fn judging<W: World>(world: &W) -> Judging<'_, W::Log, W::Clock> {
+    Judging { log: world.log(), clock: world.clock(), key: &world.settings().request_key }
 }
 
 async fn perform<W: World>(world: &W, authorized: Authorized) -> Result<Outcome, Denial> {
@@ -135,8 +139,7 @@ pub async fn execute_approved<W: World>(
     approval: &Approval,
     boundary: Boundary,
 ) -> Result<Recorded, Denial> {
-    let judging = Judging { log: world.log(), clock: world.clock() };
-    let result = match redeem(approval, boundary, catalog, world.payloads(), &judging) {
+    let result = match redeem(approval, boundary, catalog, world.payloads(), &judging(world)) {
         Ok(authorized) => perform(world, authorized).await,
         Err(denial) => Err(denial),
     };
@@ -159,6 +162,8 @@ async fn void<W: World>(world: &W, approval: &Approval, denial: &Denial) {
         scope: None,
         reason: Some(denial.detail.clone()),
         signed: None,
+        reach: None,
+        cool_down_until: None,
     });
     let commit = Commit { trace_id: approval.trace_id, body, payload: Durability::Buffered };
     let _refused_if_redeemed = world.log().commit(commit).await;

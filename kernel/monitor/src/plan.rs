@@ -197,6 +197,15 @@ impl Content {
 }
 
 impl Plan {
+    /// Bytes of request bodies that leave for services.
+    pub fn bytes_out(&self) -> u64 {
+        let bodies = self.steps.iter().filter_map(|step| match step {
+            Step::Http(step) => step.body.as_ref(),
+            Step::Fs(_) => None,
+        });
+        bodies.map(|body| body.bytes().map_or(0, |bytes| bytes.len() as u64)).sum()
+    }
+
     /// The canonical bytes that are digested, stored and shown.
     pub fn canonical(&self) -> Result<Vec<u8>, serde_json::Error> {
         jcs::canonical_value(serde_json::to_value(self)?).map_err(serde::ser::Error::custom)

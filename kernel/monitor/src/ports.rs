@@ -6,10 +6,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use latchgate_wire::digest::{Digest, Salt};
-use latchgate_wire::entry::{Body, CallHeld, Line};
+use latchgate_wire::entry::{Body, CallHeld, Line, Reach};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::principal::Principal;
-use latchgate_wire::receipt::{ApprovalRef, PayloadAt, Receipt, Who};
+use latchgate_wire::receipt::{ActionRef, ApprovalRef, PayloadAt, Receipt, Who, Window};
 use latchgate_wire::time::Timestamp;
 
 use crate::plan::{Before, FsOperation, FsPath};
@@ -56,6 +56,9 @@ pub trait Log: Send + Sync {
 
     /// A held call of the last 24 hours.
     fn approval(&self, id: ApprovalId) -> Option<Approval>;
+
+    /// Standing approvals in force that may answer a call of this caller; which of them does is told by its pins.
+    fn standings(&self, who: &Who, action_id: &str) -> Vec<StandingApproval>;
 }
 
 /// An entry to be made. `seq` and `time` are the writer's.
@@ -128,6 +131,19 @@ pub enum Refusal {
     NoIntent,
     #[error("too many calls are held for this principal")]
     TooManyHeld,
+    #[error("the budget of this {} is used up", .window.as_str())]
+    LimitReached { window: Window },
+    /// `reason`: the operator's, for the agent.
+    #[error("an operator denied this call; it is not asked about again until {until}")]
+    CoolingDown { until: Timestamp, reason: Option<String> },
+    #[error("you approved this call before; another operator must approve it, too")]
+    ApprovedBefore,
+    #[error("the decision is not by an operator of now, with the role that it needs")]
+    NoOperator,
+    #[error("a call that more than one operator must approve is approved once")]
+    QuorumIsOnce,
+    #[error("too many standing approvals are in force for this principal")]
+    TooManyStanding,
 }
 
 /// What makes calls the same call (contract: Once).
@@ -173,12 +189,38 @@ pub struct Approval {
     pub status: ApprovalStatus,
     /// The decision, once approved.
     pub approved: Option<ApprovalRef>,
+    /// Names of the operators who have said yes.
+    pub approved_by: Vec<String>,
     /// The operator's reason, if denied; the gate's, if void.
     pub reason: Option<String>,
     /// The intent that redeemed it.
     pub intent_seq: Option<u64>,
     /// The outcome, if executed.
     pub finished: Option<Arc<Finished>>,
+}
+
+impl Approval {
+    /// How many operators must say yes.
+    pub fn approvers(&self) -> usize {
+        self.held.approvers.map_or(1, |n| usize::try_from(n).unwrap_or(usize::MAX))
+    }
+}
+
+/// An approval that answers later calls, too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StandingApproval {
+    pub approved: ApprovalRef,
+    /// Of the call that was shown.
+    pub who: Who,
+    pub action: ActionRef,
+    pub summary: String,
+    pub target: String,
+    /// The rule that asked.
+    pub rule: String,
+    /// Arguments and plan of the call that was shown.
+    pub payload: PayloadAt,
+    pub reach: Reach,
+    pub uses: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::entry::Budgets;
+use crate::entry::{Budgets, Role};
 use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
 use crate::principal::Principal;
-use crate::receipt::{ApprovalRef, ApprovalScope, EffectStatus, Runtime, VerificationStatus};
+use crate::receipt::{
+    ApprovalRef, ApprovalScope, Cost, EffectStatus, Limit, Runtime, VerificationStatus, Window,
+};
 use crate::time::Timestamp;
 
 /// `POST /v1/leases`. `dpop_jwk` alone is enough.
@@ -181,6 +183,45 @@ pub struct ApprovalDetail {
     /// The plan: every operation as it will be performed, secrets by name.
     pub plan: Value,
     pub boundary: crate::receipt::Boundary,
+    /// How many operators must approve, and who has.
+    pub approvers: usize,
+    pub approved_by: Vec<String>,
+    /// The agent's own words about why. Anything may stand here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_reason: Option<String>,
+    /// What lies in the file now that a step would write; null where it is absent or no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub present: Option<String>,
+    /// Decisions on calls of the same action by the same principal, newest first: those still remembered.
+    pub earlier: Vec<EarlierDecision>,
+    /// How the arguments differ from those of the last approved call of the action, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Change>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EarlierDecision {
+    pub approval_id: ApprovalId,
+    /// As in [`ApprovalInfo`].
+    pub status: String,
+    pub held_at: Timestamp,
+    /// Names, joined by commas; empty where no operator decided.
+    pub operator: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One member that differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// JSON pointer into the arguments.
+    pub pointer: String,
+    /// Absent where it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Value>,
+    /// Absent where it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Value>,
 }
 
 /// Body of `POST /v1/approvals/{id}/approve`.
@@ -193,6 +234,140 @@ pub struct ApproveRequest {
     pub scope: ApprovalScope,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// With the scopes `session` and `always`, and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<ReachRequest>,
+}
+
+/// Which later calls an approval shall answer: those that differ in nothing but the arguments named here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReachRequest {
+    /// Names of top-level arguments that may change. Targets stay as they are all the same.
+    #[serde(default)]
+    pub free: Vec<String>,
+    /// 1 to 31,622,400 s (366 days).
+    pub for_s: u64,
+    /// 1 to 1,000,000 further calls.
+    pub max_uses: u64,
+}
+
+/// `GET /v1/standing`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StandingList {
+    pub standing: Vec<StandingInfo>,
+}
+
+/// A standing approval in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StandingInfo {
+    /// Of the approval that it came from.
+    pub approval_id: ApprovalId,
+    pub scope: ApprovalScope,
+    pub principal: Principal,
+    pub session_id: SessionId,
+    pub action_id: String,
+    pub title: String,
+    /// Origin and path template.
+    pub target: String,
+    /// The arguments that must be these, as they are.
+    pub pinned: Value,
+    pub free: Vec<String>,
+    pub operator: String,
+    pub decided_at: Timestamp,
+    pub until: Timestamp,
+    pub uses: u64,
+    pub max_uses: u64,
+}
+
+/// Body of `POST /v1/standing/{id}/revoke`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingRevokeRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `GET /v1/operators`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperatorList {
+    pub operators: Vec<OperatorInfo>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperatorInfo {
+    pub name: String,
+    pub role: Role,
+    /// RFC 7638 thumbprint.
+    pub jkt: String,
+}
+
+/// Body of `POST /v1/operators`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorRequest {
+    pub name: String,
+    pub role: Role,
+    /// Public P-256 JWK.
+    pub jwk: Value,
+}
+
+/// Body of `POST /v1/operators/{name}/rotate` and `POST /v1/agents/{name}/rotate`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateRequest {
+    /// Public P-256 JWK.
+    pub jwk: Value,
+}
+
+/// `GET /v1/agents`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentList {
+    pub agents: Vec<AgentInfo>,
+}
+
+/// One enrolled agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentInfo {
+    pub name: String,
+    /// RFC 7638 thumbprint.
+    pub jkt: String,
+    /// The time of its newest entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    pub budgets: Vec<BudgetLine>,
+}
+
+/// Body of `POST /v1/agents`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentRequest {
+    pub name: String,
+    /// Public P-256 JWK.
+    pub jwk: Value,
+}
+
+/// `GET /v1/budgets`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BudgetList {
+    pub principals: Vec<PrincipalBudgets>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PrincipalBudgets {
+    pub principal: String,
+    pub budgets: Vec<BudgetLine>,
+}
+
+/// What was used up of one window, settled and reserved, and how much may be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BudgetLine {
+    /// `hour` or `day`.
+    pub window: Window,
+    pub used: Cost,
+    /// Absent where nothing bounds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
 }
 
 fn once() -> ApprovalScope {
@@ -207,6 +382,9 @@ pub struct DenyRequest {
     /// Reaches the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// For how long an identical call is denied without asking, 1 to 604,800 s. Absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cool_down_s: Option<u64>,
 }
 
 /// Body of `POST /v1/revoke`.
@@ -229,7 +407,7 @@ pub struct Reloaded {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Decided {
     pub approval_id: ApprovalId,
-    /// `approved` or `denied`.
+    /// `approved`, `denied`, or `pending` if more operators must approve.
     pub status: String,
     /// The execution's receipt, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -64,6 +64,12 @@ pub enum Body {
     CallHeld(CallHeld),
     #[serde(rename = "approval.decided")]
     ApprovalDecided(ApprovalDecided),
+    #[serde(rename = "standing.revoked")]
+    StandingRevoked(StandingRevoked),
+    #[serde(rename = "operators.changed")]
+    OperatorsChanged(OperatorsChanged),
+    #[serde(rename = "agents.changed")]
+    AgentsChanged(AgentsChanged),
     #[serde(rename = "call.intent")]
     CallIntent(CallIntent),
     #[serde(rename = "call.outcome")]
@@ -227,6 +233,9 @@ pub struct CallHeld {
     pub expires_at: Timestamp,
     /// When the lease ends that the call was made under.
     pub lease_expires_at: Timestamp,
+    /// How many operators must approve; absent is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -266,6 +275,86 @@ pub struct ApprovalDecided {
     /// Absent where the gate itself decided (expiry, revocation).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
+    /// What is allowed beyond the call that was shown; there exactly with the scopes `session` and `always`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+    /// Until when an identical call is denied without asking again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cool_down_until: Option<Timestamp>,
+}
+
+/// Which later calls an approval answers, too: those of the same principal that differ in nothing but the arguments that
+/// the operator freed. Values are compared as digests; there are no patterns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// Keyed digest over what must stay as it was: action and manifest, the asking rule, the target of each step, and every
+    /// argument that is not free.
+    pub pins: Digest,
+    /// Names of the top-level arguments that may change.
+    pub free: Vec<String>,
+    pub until: Timestamp,
+    /// How many further calls it answers.
+    pub max_uses: u64,
+}
+
+/// A standing approval was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingRevoked {
+    pub approval_id: ApprovalId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub signed: Signed,
+}
+
+/// What an operator may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Viewer,
+    Approver,
+    Admin,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// One operator, as others may know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorKey {
+    pub role: Role,
+    /// RFC 7638 thumbprint of the key.
+    pub jkt: String,
+}
+
+/// Who the operators are from here on, all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorsChanged {
+    /// By name.
+    pub operators: BTreeMap<String, OperatorKey>,
+    /// Who changed them; absent where the gate found its files changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+}
+
+/// The enrolled agents from here on, all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentsChanged {
+    /// RFC 7638 thumbprint of each agent's key, by the agent's name.
+    pub agents: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
 }
 
 /// The call will now be executed.
@@ -280,6 +369,12 @@ pub struct CallIntent {
     pub cost: Cost,
     /// When the guest is stopped at the latest.
     pub deadline: Timestamp,
+    /// There where `approval` is a standing one: what the call was recognised by ([`Reach::pins`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins: Option<Digest>,
+    /// The operators' budgets that bound it, one for each window at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
 }
 
 /// Answers that were wholly written to their callers' sockets: from here on an identical call is a new call.

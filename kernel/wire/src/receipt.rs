@@ -93,6 +93,16 @@ pub enum ApprovalScope {
     Always,
 }
 
+impl ApprovalScope {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Session => "session",
+            Self::Always => "always",
+        }
+    }
+}
+
 /// The approval that a call was executed under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +119,80 @@ pub struct ApprovalRef {
 pub struct Cost {
     pub calls: u64,
     pub usd_cents: u64,
+    /// Bytes of request bodies that leave for a service.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_out: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Cost {
+    /// What is left of a reservation after `spent`; nothing below zero.
+    pub fn less(self, spent: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(spent.calls),
+            usd_cents: self.usd_cents.saturating_sub(spent.usd_cents),
+            bytes_out: self.bytes_out.saturating_sub(spent.bytes_out),
+        }
+    }
+
+    pub fn plus(self, more: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(more.calls),
+            usd_cents: self.usd_cents.saturating_add(more.usd_cents),
+            bytes_out: self.bytes_out.saturating_add(more.bytes_out),
+        }
+    }
+
+    /// Whether every part is at most that of `other`.
+    pub fn is_within(self, other: Self) -> bool {
+        self.calls <= other.calls && self.usd_cents <= other.usd_cents && self.bytes_out <= other.bytes_out
+    }
+}
+
+/// Over what time a budget counts. Hours and days slide: they end now, and are counted by the minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    Hour,
+    Day,
+    /// The session, from its first lease to its end.
+    Session,
+}
+
+impl Window {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// A budget that the operators set, as it bounds one call. A member that is absent bounds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    pub window: Window,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd_cents: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_out: Option<u64>,
+}
+
+impl Limit {
+    /// Whether so much may be used up in all.
+    pub fn admits(&self, sum: Cost) -> bool {
+        let within = |used: u64, max: Option<u64>| max.is_none_or(|max| used <= max);
+        within(sum.calls, self.calls)
+            && within(sum.usd_cents, self.usd_cents)
+            && within(sum.bytes_out, self.bytes_out)
+    }
 }
 
 /// Where a payload lies in the payload store: segment and offset, `"0:4096"`.
@@ -244,6 +328,8 @@ pub enum FailureClass {
     GuestFailed,
     /// The guest was stopped: fuel, time, memory, trap.
     GuestStopped,
+    /// The lease was revoked while the call ran, which stopped it.
+    Revoked,
     /// A fault of the gate.
     Fault,
     /// The gate was interrupted; what happened is not known.

@@ -111,6 +111,18 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write().map_err(FileError::io(path))
 }
 
+/// Puts a private file in the place of another, or where there was none: whole or not at all.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    // Left by one who died in between; nobody reads it.
+    let _absent = fs::remove_file(&beside);
+    create_private(&beside, bytes)?;
+    fs::rename(&beside, path).map_err(FileError::io(path))?;
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(FileError::io(path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

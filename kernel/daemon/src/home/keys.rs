@@ -33,6 +33,8 @@ pub enum KeyError {
     File(#[from] FileError),
     #[error("{0} is not the key it should be; restore it from your backup")]
     Broken(String),
+    #[error("{path} holds the key of {other}, too: give each name a key of its own", path = .path.display())]
+    Shared { path: std::path::PathBuf, other: String },
 }
 
 impl Keys {

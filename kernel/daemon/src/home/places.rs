@@ -134,6 +134,11 @@ impl Places {
         self.config_dir.join("operators")
     }
 
+    /// Public keys of the enrolled agents.
+    pub fn agents_dir(&self) -> PathBuf {
+        self.config_dir.join("agents")
+    }
+
     pub fn ledger_dir(&self) -> PathBuf {
         self.state_dir.join("ledger")
     }

@@ -9,17 +9,18 @@ use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
 use latchgate_wire::api::{ActionList, ApprovalList, AuditQuery, RevokeRequest, Status};
-use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget};
+use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget, Role};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::Code;
 use serde_json::json;
 
 use super::agent::body;
 use super::incoming::Received;
+use super::people;
 use super::respond::{self, Whole};
 use crate::gate::Gate;
-use crate::operators::{Operated, Role};
-use crate::{approvals, calls};
+use crate::operators::Operated;
+use crate::{approvals, calls, revocation};
 
 pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Whole> {
     let trace_id = gate.new_trace();
@@ -63,7 +64,7 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         ("GET", ["v1", "approvals", id]) => {
             by(Role::Viewer)?;
             let approval = approvals::find(gate, approval_id(id)?)?;
-            Ok(respond::json(200, &approvals::detail(gate, &approval)?))
+            Ok(respond::json(200, &approvals::detail(gate, &approval).await?))
         }
         ("POST", ["v1", "approvals", id, "approve"]) => {
             let operated = by(Role::Approver)?;
@@ -109,7 +110,10 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
             gate.shutdown.cancel();
             Ok(respond::json(202, &json!({ "status": "draining" })))
         }
-        (_, segments) => Err(unknown(segments)),
+        (_, segments) => match people::routed(gate, received, segments, trace_id).await? {
+            Some(response) => Ok(response),
+            None => Err(unknown(segments)),
+        },
     }
 }
 
@@ -118,6 +122,9 @@ fn unknown(segments: &[&str]) -> Denial {
         segments,
         ["v1", "status" | "actions" | "approvals" | "audit" | "revoke" | "reload" | "drain" | "shutdown"]
             | ["metrics"]
+            | ["v1", "operators" | "agents" | "standing" | "budgets"]
+            | ["v1", "operators" | "agents", _, "rotate" | "remove"]
+            | ["v1", "standing", _, "revoke"]
             | ["v1", "clock", "accept"]
             | ["v1", "approvals", _]
             | ["v1", "approvals", _, "approve" | "deny"]
@@ -128,11 +135,11 @@ fn unknown(segments: &[&str]) -> Denial {
     }
 }
 
-fn operator(gate: &Gate, received: &Received, role: Role) -> Result<Operated, Denial> {
+pub(super) fn operator(gate: &Gate, received: &Received, role: Role) -> Result<Operated, Denial> {
     received.presented(|presented| gate.operators.authenticate(presented, role, &*gate.world.clock))
 }
 
-fn approval_id(text: &str) -> Result<ApprovalId, Denial> {
+pub(super) fn approval_id(text: &str) -> Result<ApprovalId, Denial> {
     text.parse().map_err(|error: latchgate_wire::ids::IdError| Denial::new(Code::NotFound, error.to_string()))
 }
 
@@ -233,5 +240,6 @@ async fn revoke(
     });
     let commit = Commit { trace_id: Some(trace_id), body, payload: Durability::Buffered };
     let committed = gate.world.ledger.commit(commit).await?;
+    revocation::take_effect(gate).await;
     Ok(respond::json(200, &json!({ "revoked": request.target, "log_index": committed.seq })))
 }

@@ -28,9 +28,12 @@ use super::respond::{self, Whole};
 use super::trace_context::{Span, TRACEPARENT, TraceParent};
 use crate::gate::Gate;
 use crate::metrics::LeaseKind;
+use crate::leases::Applicant;
 use crate::{approvals, calls};
 
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// One line that a person reads.
+const REASON_BYTES_MAX: usize = 512;
 
 pub async fn route(
     gate: &Arc<Gate>,
@@ -79,9 +82,9 @@ async fn routed(
         ("POST", ["v1", "leases"]) => {
             open_for_calls(gate)?;
             let request: LeaseRequest = body(&received.body)?;
-            let peer = listener.peer.clone();
-            gate.lease_rate.take(&peer, gate.world.clock.now())?;
-            let lease = gate.leases.issue(&gate.world, &gate.operators, peer, request, trace_id).await?;
+            gate.lease_rate.take(&listener.peer, gate.world.clock.now())?;
+            let applicant = Applicant::of(gate, listener, received, &request.dpop_jwk)?;
+            let lease = gate.leases.issue(&gate.world, applicant, request, trace_id).await?;
             gate.metrics.leased(LeaseKind::Issued);
             Ok(respond::json(200, &lease))
         }
@@ -231,13 +234,19 @@ async fn execute(
         let detail = format!("Idempotency-Key: expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
         return Err(Denial::new(Code::BadRequest, detail));
     }
+    let reason = received.header("x-latchgate-reason")?;
+    if reason.is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
+        let detail = format!("X-LatchGate-Reason: expected at most {REASON_BYTES_MAX} bytes");
+        return Err(Denial::new(Code::BadRequest, detail));
+    }
     let caller = caller(gate, listener, received, Purpose::Entry)?;
     gate.call_rate.take(&caller.who().principal, gate.world.clock.now())?;
     if let Some(parent) = parent {
         tracing::info!(%trace_id, traceparent_trace_id = parent.trace_id(), "a call of the caller's trace");
     }
     let body = received.body.clone();
-    let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned));
+    let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned))
+        .because(reason.map(str::to_owned));
     let reply = calls::execute(gate, request, received.wait()).await;
     let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
     Ok(respond::answer(&reply.answer, delivers))

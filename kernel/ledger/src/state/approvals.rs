@@ -59,6 +59,7 @@ impl Approvals {
             trace_id: entry.trace_id,
             status: ApprovalStatus::Pending,
             approved: None,
+            approved_by: Vec::new(),
             reason: None,
             intent_seq: None,
             finished: None,
@@ -70,19 +71,14 @@ impl Approvals {
         let Some(approval) = self.all.get_mut(&decided.approval_id) else { return };
         approval.reason.clone_from(&decided.reason);
         approval.status = match decided.decision {
-            Decision::Approved => {
-                approval.approved = Some(ApprovalRef {
-                    id: decided.approval_id,
-                    operator: decided.signed.as_ref().map(|s| s.operator.clone()).unwrap_or_default(),
-                    decided_at: now,
-                    scope: decided.scope.unwrap_or(ApprovalScope::Once),
-                });
-                ApprovalStatus::Approved
-            }
+            Decision::Approved => approved(approval, decided, now),
             Decision::Denied => ApprovalStatus::Denied,
             Decision::Expired => ApprovalStatus::Expired,
             Decision::Void => ApprovalStatus::Void,
         };
+        if approval.status == ApprovalStatus::Pending {
+            return;
+        }
         let principal = &approval.held.call.who.principal;
         if let Some(pending) = self.pending.get_mut(principal) {
             pending.retain(|id| *id != decided.approval_id);
@@ -110,4 +106,21 @@ impl Approvals {
             !pending.is_empty()
         });
     }
+}
+
+/// One more operator has said yes; the last of those needed makes it approved.
+fn approved(approval: &mut Approval, decided: &ApprovalDecided, now: Timestamp) -> ApprovalStatus {
+    let operator = decided.signed.as_ref().map(|signed| signed.operator.clone()).unwrap_or_default();
+    approval.approved_by.push(operator);
+    if approval.approved_by.len() < approval.approvers() {
+        return ApprovalStatus::Pending;
+    }
+    approval.approved = Some(ApprovalRef {
+        id: decided.approval_id,
+        // Names contain no comma.
+        operator: approval.approved_by.join(","),
+        decided_at: now,
+        scope: decided.scope.unwrap_or(ApprovalScope::Once),
+    });
+    ApprovalStatus::Approved
 }

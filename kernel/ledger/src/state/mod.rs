@@ -7,16 +7,24 @@
 mod approvals;
 mod calls;
 mod grants;
+mod people;
 mod rates;
 mod revocations;
 mod rules;
 mod sessions;
+mod standings;
+mod usage;
 
-use latchgate_monitor::ports::{Approval, ApprovalStatus, CallIdentity, Refusal};
+use std::collections::{BTreeMap, HashMap};
+
+use latchgate_monitor::ports::{Approval, ApprovalStatus, CallIdentity, Refusal, StandingApproval};
 use latchgate_wire::digest::Digest;
-use latchgate_wire::entry::{Body, Call, CallIntent, ConfigChanged, Entry};
+use latchgate_wire::entry::{
+    ApprovalDecided, Body, Call, CallIntent, ConfigChanged, Decision, Entry, OperatorKey,
+};
 use latchgate_wire::ids::{ApprovalId, SessionId};
-use latchgate_wire::receipt::Who;
+use latchgate_wire::principal::Principal;
+use latchgate_wire::receipt::{Cost, Limit, Receipt, Who, Window};
 use latchgate_wire::time::Timestamp;
 
 pub use calls::{OpenCall, Standing};
@@ -55,6 +63,17 @@ pub struct State {
     approvals: approvals::Approvals,
     calls: calls::Calls,
     rates: rates::Rates,
+    usage: usage::Usage,
+    standings: standings::Standings,
+    cool_downs: HashMap<calls::RequestId, CoolDown>,
+    people: people::People,
+}
+
+/// A denial that answers for its like, too.
+#[derive(Clone, Debug, PartialEq)]
+struct CoolDown {
+    until: Timestamp,
+    reason: Option<String>,
 }
 
 impl State {
@@ -69,6 +88,9 @@ impl State {
             Body::ApprovalDecided(decided) => self.admit_decision(decided, now),
             Body::CallIntent(intent) => self.admit_intent(intent, now),
             Body::CallOutcome(receipt) => self.admit_outcome(receipt),
+            Body::StandingRevoked(revoked) => self.admit_standing_revoked(revoked),
+            Body::OperatorsChanged(changed) => self.admit_operators(changed),
+            Body::AgentsChanged(changed) => self.admit_change(changed.signed.as_ref()),
             Body::GateStarted(_)
             | Body::GateRecovered(_)
             | Body::GateStopped(_)
@@ -92,13 +114,12 @@ impl State {
                 self.approvals.held(held, entry);
                 self.calls.held(held, now);
             }
-            Body::ApprovalDecided(decided) => self.approvals.decided(decided, now),
+            Body::ApprovalDecided(decided) => self.apply_decision(decided, now),
+            Body::StandingRevoked(revoked) => self.standings.revoked(revoked.approval_id),
+            Body::OperatorsChanged(changed) => self.people.operators_changed(changed),
+            Body::AgentsChanged(changed) => self.people.agents_changed(changed),
             Body::CallIntent(intent) => self.apply_intent(intent, entry),
-            Body::CallOutcome(receipt) => {
-                if let Some(open) = self.calls.finished(receipt, entry.seq, now) {
-                    self.sessions.settle(&open.intent.call.who.session_id, open.intent.cost, receipt.cost);
-                }
-            }
+            Body::CallOutcome(receipt) => self.apply_outcome(receipt, entry),
             Body::CallsDelivered(delivered) => self.calls.delivered(&delivered.intents),
             Body::GateStarted(_)
             | Body::GateRecovered(_)
@@ -112,14 +133,36 @@ impl State {
         self.sweep(now);
     }
 
+    fn apply_decision(&mut self, decided: &ApprovalDecided, now: Timestamp) {
+        self.approvals.decided(decided, now);
+        let Some(approval) = self.approvals.named(decided.approval_id) else { return };
+        if let (Some(reach), ApprovalStatus::Approved) = (&decided.reach, approval.status) {
+            self.standings.granted(approval, reach);
+        }
+        if let (Some(until), Decision::Denied) = (decided.cool_down_until, decided.decision) {
+            let cool_down = CoolDown { until, reason: decided.reason.clone() };
+            self.cool_downs.insert(request_of(&approval.held.call), cool_down);
+        }
+    }
+
     fn apply_intent(&mut self, intent: &CallIntent, entry: &Entry) {
         self.grants.consume(intent.grant_id, entry.time);
         self.sessions.reserve(&intent.call.who.session_id, intent.cost);
+        self.usage.reserve(&intent.call.who.principal, intent.cost, entry.time);
         self.rates.count(&intent.call.policy, entry.time);
-        if let Some(approval) = &intent.approval {
-            self.approvals.redeemed(approval.id, entry.seq);
+        match (&intent.approval, intent.pins) {
+            (Some(approval), None) => self.approvals.redeemed(approval.id, entry.seq),
+            (Some(approval), Some(_)) => self.standings.used(approval.id),
+            (None, _) => {}
         }
         self.calls.intent(intent, entry);
+    }
+
+    fn apply_outcome(&mut self, receipt: &Receipt, entry: &Entry) {
+        let Some(open) = self.calls.finished(receipt, entry.seq, entry.time) else { return };
+        let unspent = open.intent.cost.less(receipt.cost);
+        self.sessions.release(&open.intent.call.who.session_id, unspent);
+        self.usage.release(&open.intent.call.who.principal, unspent, open.time);
     }
 
     /// What was dropped here was out of reach before: no answer changes by it.
@@ -131,6 +174,9 @@ impl State {
         self.swept_at = Some(now);
         self.sessions.sweep(now);
         self.rates.sweep(now);
+        self.usage.sweep(now);
+        self.standings.sweep(now);
+        self.cool_downs.retain(|_, cool_down| now < cool_down.until);
         self.approvals.sweep(now, &self.calls);
         let approvals = &self.approvals;
         self.calls.sweep(now, |id| approvals.waits(id, now));
@@ -159,6 +205,46 @@ impl State {
         self.sessions.calls_left(session)
     }
 
+    /// What counts against a budget of this window, settled and reserved.
+    pub fn used(&self, who: &Who, window: Window, now: Timestamp) -> Cost {
+        match window {
+            Window::Session => self.sessions.named(&who.session_id).map(|s| s.used()).unwrap_or_default(),
+            Window::Hour | Window::Day => self.usage.within(&who.principal, window, now),
+        }
+    }
+
+    /// Every principal of the last day with what it used up within a window.
+    pub fn spent(&self, window: Window, now: Timestamp) -> BTreeMap<String, Cost> {
+        let of = |principal: &Principal| (principal.to_string(), self.usage.within(principal, window, now));
+        self.usage.principals().map(of).collect()
+    }
+
+    /// Whether a limit leaves room for so much more.
+    fn has_room(&self, who: &Who, limit: &Limit, cost: Cost, now: Timestamp) -> bool {
+        limit.admits(self.used(who, limit.window, now).plus(cost))
+    }
+
+    /// Standing approvals that may answer a call of this caller; which of them does is told by their pins.
+    pub fn standings_for(&self, who: &Who, action_id: &str, now: Timestamp) -> Vec<StandingApproval> {
+        let live = self.standings.of(who, action_id, now).filter(|s| !self.is_revoked(&s.who));
+        live.cloned().collect()
+    }
+
+    /// Standing approvals in force.
+    pub fn standings(&self, now: Timestamp) -> Vec<StandingApproval> {
+        let live = self.standings.all().filter(|s| standings::is_live(s, now) && !self.is_revoked(&s.who));
+        live.cloned().collect()
+    }
+
+    pub fn operators(&self) -> &BTreeMap<String, OperatorKey> {
+        self.people.operators()
+    }
+
+    /// Thumbprint of each enrolled agent's key, by name.
+    pub fn agents(&self) -> &BTreeMap<String, String> {
+        self.people.agents()
+    }
+
     /// The live call that this one joins, or the one that its key names.
     pub fn prior(&self, identity: &CallIdentity, now: Timestamp) -> Option<Standing> {
         let hash = calls::RequestId::of(&identity.principal, &identity.action_id, &identity.request_hash);
@@ -168,7 +254,7 @@ impl State {
     }
 
     fn prior_of(&self, call: &Call, now: Timestamp) -> Option<Standing> {
-        let hash = calls::RequestId::of(&call.who.principal, &call.action.id, &call.request_hash);
+        let hash = request_of(call);
         let key = call.idempotency_key.as_deref();
         let key = key.map(|key| calls::KeyId::of(&call.who.principal, &call.action.id, key));
         self.standing(hash, key, &call.request_hash, call.is_read, now)
@@ -224,6 +310,10 @@ impl State {
     pub fn unknown_len(&self) -> usize {
         self.calls.unknown_len()
     }
+}
+
+fn request_of(call: &Call) -> calls::RequestId {
+    calls::RequestId::of(&call.who.principal, &call.action.id, &call.request_hash)
 }
 
 #[cfg(test)]

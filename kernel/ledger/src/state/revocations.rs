@@ -38,5 +38,13 @@ impl Revocations {
             || reaches(self.all.as_ref())
             || reaches(self.principals.get(&who.principal))
             || reaches(who.agent.as_ref().and_then(|agent| self.agents.get(agent)))
+            || reaches(enrolled(&who.principal).and_then(|agent| self.agents.get(agent)))
+    }
+}
+
+fn enrolled(principal: &Principal) -> Option<&String> {
+    match principal {
+        Principal::Agent(name) => Some(name),
+        Principal::Uid(_) | Principal::Jail(_) => None,
     }
 }

@@ -1,12 +1,17 @@
 //! The rules of admission, one function per kind of entry that has any.
 
 use latchgate_monitor::ports::{Approval, ApprovalStatus, Refusal};
-use latchgate_wire::entry::{ApprovalDecided, Call, CallHeld, CallIntent, Decision, LeaseIssued};
-use latchgate_wire::receipt::{ApprovalRef, Receipt, Verdict, Who};
+use latchgate_wire::digest::Digest;
+use latchgate_wire::entry::{
+    ApprovalDecided, Call, CallHeld, CallIntent, Decision, LeaseIssued, OperatorsChanged, Role, Signed,
+    StandingRevoked,
+};
+use latchgate_wire::receipt::{ApprovalRef, ApprovalScope, Receipt, Verdict, Who};
 use latchgate_wire::time::Timestamp;
 
 use super::sessions::Session;
-use super::{HELD_MAX, Objection, Standing, State};
+use super::standings::{STANDING_MAX, is_for, is_live};
+use super::{HELD_MAX, Objection, Standing, State, request_of};
 
 type Admission = Result<(), Objection>;
 
@@ -36,7 +41,11 @@ impl State {
         if self.approval(held.approval_id).is_some() {
             return Err(Objection::Invalid("expected an approval id that was not used before"));
         }
+        if held.approvers == Some(0) {
+            return Err(Objection::Invalid("expected at least one approver"));
+        }
         self.not_prior(&held.call, now)?;
+        self.not_cooling_down(&held.call, now)?;
         let waiting = self.approvals.waiting(&held.call.who.principal, now);
         require(waiting < HELD_MAX, Refusal::TooManyHeld)
     }
@@ -53,9 +62,11 @@ impl State {
             Decision::Approved => {
                 require(!is_past, Refusal::ApprovalExpired)?;
                 require(!self.is_revoked(&approval.held.call.who), Refusal::Revoked)?;
-                signed_by_operator(decided)
+                let signed = self.signed(decided.signed.as_ref(), Role::Approver)?;
+                require(!approval.approved_by.contains(&signed.operator), Refusal::ApprovedBefore)?;
+                self.reaches_as_far_as_said(decided, approval, now)
             }
-            Decision::Denied => signed_by_operator(decided),
+            Decision::Denied => self.signed(decided.signed.as_ref(), Role::Approver).map(|_| ()),
             Decision::Expired if !is_past => {
                 Err(Objection::Invalid("expected an approval to expire no earlier than it says"))
             }
@@ -67,9 +78,11 @@ impl State {
         require(self.grants.is_usable(intent.grant_id, now), Refusal::GrantUsed)?;
         let session = self.live_session(&intent.call.who)?;
         self.as_judged(&intent.call)?;
-        match &intent.approval {
-            Some(reference) => self.redeemable(reference, &intent.call, now)?,
-            None => {
+        match (&intent.approval, intent.pins) {
+            (Some(reference), None) => self.redeemable(reference, &intent.call, now)?,
+            (Some(reference), Some(pins)) => self.answered_by(reference, pins, &intent.call, now)?,
+            (None, Some(_)) => return Err(Objection::Invalid("expected pins with a standing approval only")),
+            (None, None) => {
                 if intent.call.policy.verdict != Verdict::Allow {
                     return Err(Objection::Invalid(
                         "expected the verdict `allow` on a call without approval",
@@ -79,7 +92,9 @@ impl State {
             }
         }
         require(self.rates.has_room(&intent.call.policy, now), Refusal::RateExhausted)?;
-        require(session.has_room(intent.cost), Refusal::BudgetExhausted)
+        require(session.has_room(intent.cost), Refusal::BudgetExhausted)?;
+        let short = intent.limits.iter().find(|l| !self.has_room(&intent.call.who, l, intent.cost, now));
+        short.map_or(Ok(()), |limit| Err(Refusal::LimitReached { window: limit.window }.into()))
     }
 
     pub(super) fn admit_outcome(&self, receipt: &Receipt) -> Admission {
@@ -91,7 +106,7 @@ impl State {
             && call.action == receipt.action
             && intent.approval == receipt.approval;
         require(is_its, Refusal::NoIntent)?;
-        if receipt.cost.calls > intent.cost.calls || receipt.cost.usd_cents > intent.cost.usd_cents {
+        if !receipt.cost.is_within(intent.cost) {
             return Err(Objection::Invalid("expected an outcome to cost no more than its intent reserved"));
         }
         Ok(())
@@ -119,6 +134,83 @@ impl State {
             Some(Standing::Mismatch) => Err(Refusal::IdempotencyMismatch.into()),
             Some(standing) => Err(Objection::Joined(standing)),
         }
+    }
+
+    /// An operator said no to such a call a while ago.
+    fn not_cooling_down(&self, call: &Call, now: Timestamp) -> Admission {
+        match self.cool_downs.get(&request_of(call)).filter(|cool_down| now < cool_down.until) {
+            None => Ok(()),
+            Some(cool_down) => {
+                let (until, reason) = (cool_down.until, cool_down.reason.clone());
+                Err(Refusal::CoolingDown { until, reason }.into())
+            }
+        }
+    }
+
+    /// The word of one who was an operator then, of at least that role.
+    fn signed<'a>(&self, signed: Option<&'a Signed>, role: Role) -> Result<&'a Signed, Objection> {
+        let signed = signed.ok_or(Objection::Invalid("expected an operator's signed word behind it"))?;
+        require(self.people.may(signed, role), Refusal::NoOperator)?;
+        Ok(signed)
+    }
+
+    /// Operators and agents change by an admin's word, or by files that the gate found changed.
+    pub(super) fn admit_change(&self, signed: Option<&Signed>) -> Admission {
+        signed.map_or(Ok(()), |signed| self.signed(Some(signed), Role::Admin).map(|_| ()))
+    }
+
+    /// Whoever is no admin changes nothing but their own key.
+    pub(super) fn admit_operators(&self, changed: &OperatorsChanged) -> Admission {
+        let Some(signed) = &changed.signed else { return Ok(()) };
+        let mut own = self.people.operators().clone();
+        if let (Some(of), Some(new)) =
+            (own.get_mut(&signed.operator), changed.operators.get(&signed.operator))
+        {
+            of.jkt.clone_from(&new.jkt);
+        }
+        let role = if own == changed.operators { Role::Viewer } else { Role::Admin };
+        self.signed(Some(signed), role).map(|_| ())
+    }
+
+    pub(super) fn admit_standing_revoked(&self, revoked: &StandingRevoked) -> Admission {
+        require(self.standings.named(revoked.approval_id).is_some(), Refusal::NoApproval)?;
+        self.signed(Some(&revoked.signed), Role::Approver).map(|_| ())
+    }
+
+    /// `once` leaves nothing behind; what is wider says how far and how long, and takes one operator.
+    fn reaches_as_far_as_said(
+        &self,
+        decided: &ApprovalDecided,
+        approval: &Approval,
+        now: Timestamp,
+    ) -> Admission {
+        let is_wide = decided.scope.is_some_and(|scope| scope != ApprovalScope::Once);
+        let Some(reach) = &decided.reach else {
+            let why = "expected a wider scope to say what it allows";
+            return if is_wide { Err(Objection::Invalid(why)) } else { Ok(()) };
+        };
+        if !is_wide || reach.max_uses == 0 || reach.until <= now {
+            return Err(Objection::Invalid("expected a standing approval with scope, uses and time"));
+        }
+        require(approval.approvers() == 1, Refusal::QuorumIsOnce)?;
+        let standing = self.standings.count(&approval.held.call.who.principal, now);
+        require(standing < STANDING_MAX, Refusal::TooManyStanding)
+    }
+
+    /// A standing approval is in force, and this call differs from the approved one in nothing but what was freed.
+    fn answered_by(&self, reference: &ApprovalRef, pins: Digest, call: &Call, now: Timestamp) -> Admission {
+        let standing = self.standings.named(reference.id).ok_or(Refusal::NoApproval)?;
+        require(!self.is_revoked(&standing.who), Refusal::Revoked)?;
+        require(is_live(standing, now), Refusal::ApprovalExpired)?;
+        require(is_for(standing, &call.who) && standing.reach.pins == pins, Refusal::OtherPlan)?;
+        let is_as_then = standing.action == call.action && standing.rule == call.policy.rule;
+        require(is_as_then, Refusal::ConfigChanged)?;
+        if standing.approved != *reference || call.policy.verdict != Verdict::Ask {
+            return Err(Objection::Invalid(
+                "expected the approval as decided, and a call that is asked about",
+            ));
+        }
+        self.not_prior(call, now)
     }
 
     /// The approval stands, was not used, and is for this very plan.
@@ -157,13 +249,6 @@ fn is_same_call(approval: &Approval, call: &Call) -> bool {
         && held.action.id == call.action.id
         && held.idempotency_key == call.idempotency_key
         && held.is_read == call.is_read
-}
-
-fn signed_by_operator(decided: &ApprovalDecided) -> Admission {
-    match &decided.signed {
-        Some(signed) if !signed.operator.is_empty() => Ok(()),
-        Some(_) | None => Err(Objection::Invalid("expected an operator's signed word behind the decision")),
-    }
 }
 
 fn require(holds: bool, refusal: Refusal) -> Admission {

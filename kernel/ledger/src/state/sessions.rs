@@ -30,6 +30,11 @@ impl Session {
         within(self.used.calls, cost.calls, self.budgets.max_calls)
             && within(self.used.usd_cents, cost.usd_cents, self.budgets.max_cost_usd_cents)
     }
+
+    /// Settled and reserved since the session began.
+    pub fn used(&self) -> Cost {
+        self.used
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,18 +63,14 @@ impl Sessions {
 
     pub fn reserve(&mut self, id: &SessionId, cost: Cost) {
         if let Some(session) = self.0.get_mut(id) {
-            session.used.calls = session.used.calls.saturating_add(cost.calls);
-            session.used.usd_cents = session.used.usd_cents.saturating_add(cost.usd_cents);
+            session.used = session.used.plus(cost);
         }
     }
 
     /// Gives back what was reserved and not spent.
-    pub fn settle(&mut self, id: &SessionId, reserved: Cost, spent: Cost) {
+    pub fn release(&mut self, id: &SessionId, unspent: Cost) {
         if let Some(session) = self.0.get_mut(id) {
-            let unspent = |reserved: u64, spent: u64| reserved.saturating_sub(spent);
-            session.used.calls = session.used.calls.saturating_sub(unspent(reserved.calls, spent.calls));
-            session.used.usd_cents =
-                session.used.usd_cents.saturating_sub(unspent(reserved.usd_cents, spent.usd_cents));
+            session.used = session.used.less(unspent);
         }
     }
 

@@ -21,6 +21,7 @@ impl Fold {
     fn ready(budgets: Budgets) -> Self {
         let mut fold = Self { state: State::default(), now: at(0) };
         fold.ok(config("p"));
+        fold.ok(operators(&[("op", "k", Role::Approver)]));
         fold.ok(lease(who(), budgets));
         fold
     }
@@ -101,6 +102,8 @@ fn refused(refusal: Refusal) -> Result<u64, Objection> {
     Err(Objection::Refused(refusal))
 }
 
+mod authority;
+
 // Grants, sessions, budgets
 
 #[test]
@@ -157,7 +160,10 @@ fn a_cost_budget_counts_what_is_reserved() {
     let budgets = Budgets { max_calls: None, max_cost_usd_cents: Some(10) };
     let mut fold = Fold::ready(budgets);
     let costing = |n, usd_cents| {
-        Body::CallIntent(CallIntent { cost: Cost { calls: 1, usd_cents }, ..intent(grant(n), read_call(n)) })
+        Body::CallIntent(CallIntent {
+            cost: Cost { calls: 1, usd_cents, ..Cost::default() },
+            ..intent(grant(n), read_call(n))
+        })
     };
     fold.ok(costing(1, 6));
     fold.refused(costing(2, 5), Refusal::BudgetExhausted);
@@ -454,7 +460,7 @@ fn an_outcome_answers_one_open_intent() {
     for other in others {
         fold.refused(Body::CallOutcome(other), Refusal::NoIntent);
     }
-    let dear = Receipt { cost: Cost { calls: 2, usd_cents: 0 }, ..outcome(seq, &intent) };
+    let dear = Receipt { cost: Cost { calls: 2, ..Cost::default() }, ..outcome(seq, &intent) };
     fold.invalid(Body::CallOutcome(dear));
     fold.ok(Body::CallOutcome(outcome(seq, &intent)));
     fold.refused(Body::CallOutcome(outcome(seq, &intent)), Refusal::NoIntent);

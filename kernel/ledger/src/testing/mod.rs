@@ -130,7 +130,15 @@ pub fn grant(n: u64) -> GrantId {
 }
 
 pub fn intent(grant_id: GrantId, call: Call) -> CallIntent {
-    CallIntent { grant_id, call, approval: None, cost: Cost { calls: 1, usd_cents: 0 }, deadline: at(60_000) }
+    CallIntent {
+        grant_id,
+        call,
+        approval: None,
+        cost: Cost { calls: 1, ..Cost::default() },
+        deadline: at(60_000),
+        pins: None,
+        limits: Vec::new(),
+    }
 }
 
 pub fn approval_id(n: u128) -> ApprovalId {
@@ -138,7 +146,13 @@ pub fn approval_id(n: u128) -> ApprovalId {
 }
 
 pub fn held(n: u128, call: Call) -> CallHeld {
-    CallHeld { approval_id: approval_id(n), call, expires_at: at(HOUR), lease_expires_at: at(HOUR) }
+    CallHeld {
+        approval_id: approval_id(n),
+        call,
+        expires_at: at(HOUR),
+        lease_expires_at: at(HOUR),
+        approvers: None,
+    }
 }
 
 pub fn decided(held: &CallHeld, decision: Decision) -> ApprovalDecided {
@@ -150,7 +164,17 @@ pub fn decided(held: &CallHeld, decision: Decision) -> ApprovalDecided {
         scope: Some(ApprovalScope::Once),
         reason: None,
         signed: matches!(decision, Decision::Approved | Decision::Denied).then_some(signed),
+        reach: None,
+        cool_down_until: None,
     }
+}
+
+/// Operators by name, each with the key `k` unless another is said, and role.
+pub fn operators(operators: &[(&str, &str, Role)]) -> Body {
+    let key = |(name, jkt, role): &(&str, &str, Role)| {
+        ((*name).to_owned(), OperatorKey { role: *role, jkt: (*jkt).to_owned() })
+    };
+    Body::OperatorsChanged(OperatorsChanged { operators: operators.iter().map(key).collect(), signed: None })
 }
 
 pub fn effect(status: EffectStatus) -> Effect {

@@ -174,6 +174,7 @@ fn approvals_are_listed_with_what_came_of_them() {
     let (one, two) = (held(1, asked(call(1))), held(2, asked(call(2))));
     say(&ledger, Body::CallHeld(one.clone())).unwrap();
     say(&ledger, Body::CallHeld(two)).unwrap();
+    say(&ledger, operators(&[("op", "k", Role::Approver)])).unwrap();
     say(&ledger, Body::ApprovalDecided(decided(&one, Decision::Approved))).unwrap();
     let approval = ledger.approval(one.approval_id).unwrap().approved;
     let intent = CallIntent { approval, ..intent(grant(1), asked(call(1))) };

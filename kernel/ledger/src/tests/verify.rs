@@ -39,7 +39,9 @@ fn sound() -> Home {
     let waiting = held(1, asked(call(2)));
     say(&ledger, Body::CallHeld(waiting.clone())).unwrap();
     let plan = waiting.call.plan.digest.to_string();
-    let signed = Some(signed(&waiting, "approve", &plan));
+    let signed = signed(&waiting, "approve", &plan);
+    say(&ledger, operators(&[("op", &signed.jkt, Role::Approver)])).unwrap();
+    let signed = Some(signed);
     let decision = ApprovalDecided { signed, ..decided(&waiting, Decision::Approved) };
     say(&ledger, Body::ApprovalDecided(decision)).unwrap();
     let approval = ledger.approval(waiting.approval_id).unwrap().approved;
@@ -84,7 +86,7 @@ fn a_sound_ledger_has_no_findings() {
     let report = check(&sound());
     assert_eq!(report.findings, []);
     assert!(report.pinned && report.is_sound());
-    assert_eq!((report.entries, report.checkpoint_size), (10, Some(10)));
+    assert_eq!((report.entries, report.checkpoint_size), (11, Some(11)));
     assert_eq!(report.origin.as_deref(), Some(ORIGIN));
 }
 
@@ -178,12 +180,12 @@ fn an_effect_without_intent_is_found() {
 #[test]
 fn a_grant_used_twice_is_found() {
     let home = sound();
-    resign(&home, 7, |entry| {
+    resign(&home, 8, |entry| {
         let Body::CallIntent(intent) = &mut entry.body else { panic!("{entry:?}") };
         intent.grant_id = grant(1);
     });
     let report = check(&home);
-    let finding = report.findings.iter().find(|f| f.seq == Some(7)).unwrap();
+    let finding = report.findings.iter().find(|f| f.seq == Some(8)).unwrap();
     assert!(finding.message.contains("grant"), "{finding:?}");
 }
 
@@ -191,14 +193,14 @@ fn a_grant_used_twice_is_found() {
 fn a_proof_used_twice_is_found() {
     let home = sound();
     let proof = Some(ProofId { jkt: "k".into(), jti: "j".into(), iat: 0 });
-    for (seq, proof) in [(3, proof.clone()), (7, proof)] {
+    for (seq, proof) in [(3, proof.clone()), (8, proof)] {
         resign(&home, seq, |entry| {
             let Body::CallIntent(intent) = &mut entry.body else { panic!("{entry:?}") };
             intent.call.proof = proof;
         });
     }
     let report = check(&home);
-    assert!(report.findings.iter().any(|f| f.seq == Some(7) && f.rule == "proof"), "{report:?}");
+    assert!(report.findings.iter().any(|f| f.seq == Some(8) && f.rule == "proof"), "{report:?}");
 }
 
 #[test]
@@ -215,12 +217,12 @@ fn a_decision_that_the_operator_did_not_sign_is_found() {
     let changes: [Change<'_>; 4] = [&other_plan, &other_verb, &other_body, &other_key];
     for change in changes {
         let home = sound();
-        resign(&home, 6, |entry| {
+        resign(&home, 7, |entry| {
             let Body::ApprovalDecided(decided) = &mut entry.body else { panic!("{entry:?}") };
             change(decided.signed.as_mut().unwrap(), &held(1, asked(call(2))));
         });
         let report = check(&home);
-        assert!(report.findings.iter().any(|f| f.seq == Some(6) && f.rule == "decision"), "{report:?}");
+        assert!(report.findings.iter().any(|f| f.seq == Some(7) && f.rule == "decision"), "{report:?}");
     }
 }
 

@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use latchgate_wire::dpop::{self, Expected};
-use latchgate_wire::entry::{ApprovalDecided, Decision, Signed};
+use latchgate_wire::entry::{ApprovalDecided, Decision, Signed, StandingRevoked};
 use latchgate_wire::json::{self, Limits};
 use latchgate_wire::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is wrong with the decision's signature, if anything.
 pub fn check(decided: &ApprovalDecided, at: Timestamp) -> Result<(), String> {
@@ -17,20 +17,40 @@ pub fn check(decided: &ApprovalDecided, at: Timestamp) -> Result<(), String> {
         Decision::Expired | Decision::Void => return Ok(()),
     };
     let signed = decided.signed.as_ref().ok_or("nobody signed it")?;
+    check_signed(signed, &format!("/approvals/{}/{verb}", decided.approval_id), at)?;
+    let body = json::parse(signed.body.as_bytes(), Limits::DEFAULT).map_err(|error| error.to_string())?;
+    let names = body.get("plan_digest").and_then(Value::as_str);
+    if names != Some(decided.plan_digest.to_string().as_str()) {
+        return Err("the operator signed for another plan".into());
+    }
+    let scope = body.get("scope").and_then(Value::as_str).unwrap_or("once");
+    if decided.scope.is_some_and(|said| said.as_str() != scope) {
+        return Err(format!("the operator signed for the scope `{scope}`"));
+    }
+    let asked = body.get("reach");
+    let is_as_signed = decided.reach.as_ref().is_none_or(|reach| {
+        let member = |name| asked.and_then(|asked: &Value| asked.get(name));
+        member("free").cloned().unwrap_or_else(|| json!([])) == json!(reach.free)
+            && member("max_uses").and_then(Value::as_u64) == Some(reach.max_uses)
+    });
+    if is_as_signed { Ok(()) } else { Err("the operator signed for another reach".into()) }
+}
+
+/// What is wrong with the signature behind a standing approval's end, if anything.
+pub fn check_revocation(revoked: &StandingRevoked, at: Timestamp) -> Result<(), String> {
+    check_signed(&revoked.signed, &format!("/standing/{}/revoke", revoked.approval_id), at)
+}
+
+/// A proof for that route, by the key that the entry names, over that body.
+fn check_signed(signed: &Signed, route: &str, at: Timestamp) -> Result<(), String> {
     let htu = htu(&signed.proof).ok_or("the operator's proof is no JWT with `htu`")?;
-    let route = format!("/approvals/{}/{verb}", decided.approval_id);
-    if !htu.ends_with(&route) {
+    if !htu.ends_with(route) {
         return Err(format!("the operator's proof is for `{htu}`, not for {route}"));
     }
     let proof =
         dpop::verify(&signed.proof, &expected(signed, &[&htu], at)).map_err(|error| error.to_string())?;
     if proof.jkt().to_string() != signed.jkt {
         return Err("the operator's proof was made by another key than the entry names".into());
-    }
-    let body = json::parse(signed.body.as_bytes(), Limits::DEFAULT).map_err(|error| error.to_string())?;
-    let names = body.get("plan_digest").and_then(Value::as_str);
-    if names != Some(decided.plan_digest.to_string().as_str()) {
-        return Err("the operator signed for another plan".into());
     }
     Ok(())
 }

@@ -71,6 +71,9 @@ impl Meaning {
             Body::ApprovalDecided(decided) => {
                 decision::check(decided, entry.time).err().map(|why| ("decision", why))
             }
+            Body::StandingRevoked(revoked) => {
+                decision::check_revocation(revoked, entry.time).err().map(|why| ("decision", why))
+            }
             Body::CallIntent(_) => {
                 let oldest = self.state.open_calls().next().map(|(seq, _)| seq);
                 let left = oldest.filter(|seq| *seq < self.started_at)?;
@@ -78,6 +81,8 @@ impl Meaning {
             }
             Body::GateRecovered(_)
             | Body::GateStopped(_)
+            | Body::OperatorsChanged(_)
+            | Body::AgentsChanged(_)
             | Body::LeaseIssued(_)
             | Body::LeaseRevoked(_)
             | Body::CallHeld(_)

@@ -101,6 +101,10 @@ impl Log for ScriptedLog {
         None
     }
 
+    fn standings(&self, _: &Who, _: &str) -> Vec<StandingApproval> {
+        Vec::new()
+    }
+
     fn approval(&self, _: ApprovalId) -> Option<Approval> {
         self.approval.lock().unwrap().clone()
     }

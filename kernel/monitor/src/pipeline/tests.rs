@@ -269,6 +269,7 @@ fn approved(world: &Scripted) -> Approval {
             decided_at: now,
             scope: ApprovalScope::Once,
         }),
+        approved_by: vec!["local".into()],
         reason: None,
         intent_seq: None,
         finished: None,

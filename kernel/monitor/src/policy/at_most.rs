@@ -36,22 +36,33 @@ impl Rate {
     }
 }
 
+impl Rate {
+    fn read(calls: &str, time: &str) -> Result<Self, RateError> {
+        let n = number(calls).ok_or(RateError::Form)?;
+        let window_s = seconds(time).ok_or(RateError::Form)?;
+        if window_s > 366 * DAY_S { Err(RateError::Long) } else { Ok(Self { n, window_s }) }
+    }
+}
+
+/// `TU`: T units of s, m, h or d, in seconds.
+pub(super) fn seconds(time: &str) -> Option<u64> {
+    let (unit_at, unit) = time.char_indices().next_back()?;
+    let unit_s = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => DAY_S,
+        _ => return None,
+    };
+    Some(number(&time[..unit_at])? * unit_s)
+}
+
 impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
         let (calls, time) = text.split_once('/').ok_or(RateError::Form)?;
-        let n = number(calls).ok_or(RateError::Form)?;
-        let (unit_at, unit) = time.char_indices().next_back().ok_or(RateError::Form)?;
-        let unit_s = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => DAY_S,
-            _ => return Err(RateError::Form),
-        };
-        let window_s = number(&time[..unit_at]).ok_or(RateError::Form)? * unit_s;
-        if window_s > 366 * DAY_S { Err(RateError::Long) } else { Ok(Self { n, window_s }) }
+        Self::read(calls, time)
     }
 }
 

@@ -15,7 +15,7 @@ use super::args::Unrepresentable;
 use super::at_most::AtMost;
 use super::context::Frame;
 use super::load::{Action, Policy, entity_uid};
-use super::rule::{DEFAULT, Effect, Rule};
+use super::rule::{Asking, DEFAULT, Effect, Rule};
 use crate::manifest::{Class, Manifest, Risk, Template};
 use crate::plan::{FsOperation, Plan, Step};
 
@@ -54,6 +54,8 @@ pub struct Judgement {
     pub rule: String,
     /// Why a person is asked; there exactly when the verdict is Ask.
     pub ask_reason: Option<String>,
+    /// How, by every rule that asks; means something only when the verdict is Ask.
+    pub asking: Asking,
     /// What the agent may be told.
     pub reason: Option<String>,
     /// The `@at_most` of the rule that decided; never there when the verdict is Deny. Judging does not count calls.
@@ -146,10 +148,12 @@ impl Policy {
             },
             // Cedar skips a rule that errors, even a forbid; here its failure denies.
             Decision::Allow => self.failed(&response).unwrap_or_else(|| {
-                let asking = satisfied.iter().find(|rule| matches!(rule.effect, Effect::Ask(_)));
-                asking
-                    .or(satisfied.first())
-                    .map_or_else(|| Judgement::deny(DEFAULT), |rule| Judgement::by(rule))
+                let mut asking = satisfied.iter().filter(|rule| matches!(rule.effect, Effect::Ask(_)));
+                let how = asking.clone().fold(Asking::default(), |how, rule| how.and(rule.asking));
+                asking.next().or(satisfied.first()).map_or_else(
+                    || Judgement::deny(DEFAULT),
+                    |rule| Judgement { asking: how, ..Judgement::by(rule) },
+                )
             }),
         }
     }
@@ -182,19 +186,22 @@ impl Judgement {
             Effect::Deny => (Verdict::Deny, None),
         };
         let (reason, at_most) = (rule.reason.clone(), rule.at_most.clone());
-        Self { verdict, rule: rule.id.clone(), ask_reason, reason, at_most }
+        Self { verdict, rule: rule.id.clone(), ask_reason, asking: rule.asking, reason, at_most }
     }
 
     fn deny(rule: &str) -> Self {
         let rule = rule.to_owned();
-        Self { verdict: Verdict::Deny, rule, ask_reason: None, reason: None, at_most: None }
+        let asking = Asking::default();
+        Self { verdict: Verdict::Deny, rule, ask_reason: None, asking, reason: None, at_most: None }
     }
 
     /// The stricter of two; the first of equals. With the same verdict, limited is stricter than unlimited: a plan
     /// must not escape the limit on one of its steps by beginning with another.
     fn stricter(self, other: Self) -> Self {
         let rank = |judged: &Self| (strictness(judged.verdict), judged.at_most.is_some());
-        if rank(&other) > rank(&self) { other } else { self }
+        let asking = self.asking.and(other.asking);
+        let stricter = if rank(&other) > rank(&self) { other } else { self };
+        Self { asking, ..stricter }
     }
 
     /// Allow becomes Ask for `reason`; a rule that allows keeps its name.

@@ -12,6 +12,7 @@ use miette::Diagnostic;
 use serde_json::{Value, json};
 
 use super::args::Record;
+use super::budget::Budget;
 use super::names;
 use super::rule::Rule;
 use super::schema::{self, ActionType, GATE};
@@ -28,6 +29,7 @@ pub struct Policy {
     pub(super) vocabulary: Vocabulary,
     /// In the order of their names.
     pub(super) sources: Vec<Loaded>,
+    pub(super) budgets: Vec<Budget>,
     document: Vec<u8>,
     digest: Digest,
 }
@@ -69,7 +71,8 @@ impl Policy {
         let actions = prepare(&real, &written, &vocabulary.schema).map_err(alone)?;
         let rule_places = rules.iter().enumerate().map(|(place, rule)| (rule.id.clone(), place)).collect();
         let digest = Digest::of(&document);
-        Ok(Self { rules, rule_places, actions, vocabulary, sources, document, digest })
+        let budgets = sources.iter().flat_map(|source| source.budgets.clone()).collect();
+        Ok(Self { rules, rule_places, actions, vocabulary, sources, budgets, document, digest })
     }
 
     /// What judging depends on: the canonical JSON of the sources (`{name, text}`, for plain rules also the `cedar` that

@@ -12,6 +12,7 @@
 
 mod args;
 mod at_most;
+mod budget;
 mod context;
 mod judge;
 mod load;
@@ -31,7 +32,9 @@ mod tests;
 
 pub use args::Unrepresentable;
 pub use at_most::AtMost;
+pub use budget::Budget;
 pub use judge::{Agent, Judgement, Question};
 pub use load::Policy;
 pub use outlook::RuleSummary;
+pub use rule::Asking;
 pub use source::{PolicyError, Source};

@@ -3,7 +3,7 @@
 use cedar_policy as cedar;
 use latchgate_wire::digest::Digest;
 
-use super::at_most::{AtMost, Rate, RateError};
+use super::at_most::{AtMost, Rate, RateError, seconds};
 use super::source::{Place, PolicyError};
 
 /// Names that verdicts without a rule carry.
@@ -18,6 +18,7 @@ pub(super) struct Rule {
     pub reason: Option<String>,
     /// Of a permit.
     pub at_most: Option<AtMost>,
+    pub asking: Asking,
     /// Of the rule as written: a rule is more than its name.
     pub digest: Digest,
 }
@@ -30,18 +31,47 @@ pub(super) enum Effect {
     Deny,
 }
 
+/// How a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// For how long, in seconds, 1 to 604,800; absent is as long as the gate's configuration says.
+    pub expires_s: Option<u64>,
+    /// How many operators must say yes, 1 to 16.
+    pub approvers: u32,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Self { expires_s: None, approvers: 1 }
+    }
+}
+
+impl Asking {
+    /// By both: as many operators as either needs, within the time that both leave.
+    pub(super) fn and(self, other: Self) -> Self {
+        let expires_s = match (self.expires_s, other.expires_s) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, None) | (None, one) => one,
+        };
+        Self { expires_s, approvers: self.approvers.max(other.approvers) }
+    }
+}
+
 impl Rule {
     /// # Errors
     /// Every annotation that is missing, unknown or malformed.
     pub fn read(rule: &cedar::Policy, place: &Place<'_>) -> Result<Self, Vec<PolicyError>> {
         let mut errors = Vec::new();
         let (mut id, mut ask, mut reason, mut rate) = (None, None, None, None);
+        let mut asking = Asking::default();
         for (name, value) in rule.annotations() {
             let read = match name {
                 "id" => read_id(value, place).map(|value| id = Some(value)),
                 "ask" => read_text(name, value, place).map(|value| ask = Some(value)),
                 "reason" => read_text(name, value, place).map(|value| reason = Some(value)),
                 "at_most" => read_rate(value, place).map(|value| rate = Some(value)),
+                "expires" => read_expiry(value, place).map(|value| asking.expires_s = Some(value)),
+                "approvers" => read_approvers(value, place).map(|value| asking.approvers = value),
                 _ => Err(unknown(name, place)),
             };
             errors.extend(read.err());
@@ -52,6 +82,12 @@ impl Rule {
         if rate.is_some() && rule.effect() == cedar::Effect::Forbid {
             let remedy = "annotate a permit, or remove @at_most: what is forbidden has no limit to count";
             errors.push(place.error_at("at_most", "@at_most on a forbid", remedy));
+        }
+        if ask.is_none() {
+            for name in ["expires", "approvers"].into_iter().filter(|name| rule.annotation(name).is_some()) {
+                let problem = format!("@{name} on a rule that does not ask");
+                errors.push(place.error_at(name, problem, "add @ask(\"...\"), or remove it"));
+            }
         }
         let effect = match (rule.effect(), ask) {
             (cedar::Effect::Permit, None) => Effect::Allow,
@@ -66,7 +102,8 @@ impl Rule {
         match id {
             Some(id) if errors.is_empty() => {
                 let at_most = rate.map(|rate| rate.of(&id));
-                Ok(Self { digest: Digest::of(rule.to_string().as_bytes()), id, effect, reason, at_most })
+                let digest = Digest::of(rule.to_string().as_bytes());
+                Ok(Self { digest, id, effect, reason, at_most, asking })
             }
             _ => Err(errors),
         }
@@ -102,6 +139,27 @@ fn read_rate(value: &str, place: &Place<'_>) -> Result<Rate, PolicyError> {
     })
 }
 
+fn read_expiry(value: &str, place: &Place<'_>) -> Result<u64, PolicyError> {
+    seconds(value).filter(|seconds| *seconds <= EXPIRES_S_MAX).ok_or_else(|| {
+        place.error_at("expires", "@expires is no time of at most 7d", "write it as in @expires(\"15m\")")
+    })
+}
+
+fn read_approvers(value: &str, place: &Place<'_>) -> Result<u32, PolicyError> {
+    let number = value.parse().ok().filter(|n| (1..=APPROVERS_MAX).contains(n) && n.to_string() == value);
+    number.ok_or_else(|| {
+        let problem = format!("@approvers is no number from 1 to {APPROVERS_MAX}");
+        place.error_at("approvers", problem, "write it as in @approvers(\"2\")")
+    })
+}
+
+const EXPIRES_S_MAX: u64 = 7 * 86_400;
+const APPROVERS_MAX: u32 = 16;
+
 fn unknown(name: &str, place: &Place<'_>) -> PolicyError {
-    place.error_at(name, format!("unknown annotation @{name}"), "use @id, @reason, @ask or @at_most")
+    place.error_at(
+        name,
+        format!("unknown annotation @{name}"),
+        "use @id, @reason, @ask, @expires, @approvers or @at_most",
+    )
 }

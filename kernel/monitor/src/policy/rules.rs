@@ -35,6 +35,7 @@ use std::sync::LazyLock;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::budget::Budget;
 use super::schema::{ActionType, real_actions};
 use super::source::PolicyError;
 use crate::manifest::Manifest;
@@ -57,6 +58,7 @@ pub(super) struct Compiled {
     pub text: String,
     /// For each line of the text, the line of the YAML that it comes from.
     pub lines: Vec<usize>,
+    pub budgets: Vec<Budget>,
 }
 
 /// [`compile`], with the places.
@@ -72,8 +74,9 @@ pub(super) fn translate(
     })?;
     let mut wrong = Vec::new();
     let lines = read(&document.value, actions, &mut wrong);
+    let budgets = if wrong.is_empty() { budgets(&document.value, &mut wrong) } else { Vec::new() };
     if wrong.is_empty() {
-        return Ok(Compiled::of(&lines, &document));
+        return Ok(Compiled::of(&lines, budgets, &document));
     }
     let mut errors: Vec<PolicyError> = wrong
         .into_iter()
@@ -111,9 +114,9 @@ impl Wrong {
 }
 
 impl Compiled {
-    fn of(lines: &[Line], document: &Document) -> Self {
+    fn of(lines: &[Line], budgets: Vec<Budget>, document: &Document) -> Self {
         let text = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-        Self { text, lines: lines.iter().map(|line| number(document.line(&line.at))).collect() }
+        Self { text, lines: lines.iter().map(|line| number(document.line(&line.at))).collect(), budgets }
     }
 }
 
@@ -142,6 +145,18 @@ fn read(value: &Value, actions: &[ActionType], wrong: &mut Vec<Wrong>) -> Vec<Li
     }
     wrong.extend(violations.into_iter().map(Wrong::misfit));
     lines
+}
+
+/// The budgets; the schema has taken them already.
+fn budgets(value: &Value, wrong: &mut Vec<Wrong>) -> Vec<Budget> {
+    let written = value.get("budgets").and_then(Value::as_array).into_iter().flatten();
+    let read = written.enumerate().filter_map(|(i, budget)| {
+        let at = format!("/budgets/{i}");
+        Budget::deserialize(budget)
+            .map_err(|error| wrong.push(Wrong::misfit(Violation::new(at, error.to_string()))))
+            .ok()
+    });
+    read.collect()
 }
 
 /// The rules of a newer format are unknown here, so nothing else about such a file is worth saying.

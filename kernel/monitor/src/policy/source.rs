@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::budget::Budget;
 use super::rules;
 use super::schema::ActionType;
 
@@ -33,6 +34,7 @@ pub(super) struct Loaded {
     pub name: String,
     pub cedar: String,
     pub written: Written,
+    pub budgets: Vec<Budget>,
 }
 
 /// What the author wrote.
@@ -61,11 +63,12 @@ impl Source {
     pub(super) fn load(&self, actions: &[ActionType]) -> Result<Loaded, Vec<PolicyError>> {
         if !self.name.ends_with(".yaml") {
             let (name, cedar) = (self.name.clone(), self.text.clone());
-            return Ok(Loaded { name, cedar, written: Written::Cedar });
+            return Ok(Loaded { name, cedar, written: Written::Cedar, budgets: Vec::new() });
         }
         let compiled = rules::translate(&self.name, &self.text, actions)?;
         let written = Written::Rules { yaml: self.text.clone(), lines: compiled.lines };
-        Ok(Loaded { name: self.name.clone(), cedar: compiled.text, written })
+        let (name, budgets) = (self.name.clone(), compiled.budgets);
+        Ok(Loaded { name, cedar: compiled.text, written, budgets })
     }
 }
 
@@ -108,7 +111,8 @@ mod tests {
     #[test]
     fn an_error_names_the_line_of_the_annotation() {
         let text = "// @ask\n@id(\"a\")\n@ask(\"b\")\npermit (principal, action, resource);";
-        let source = Loaded { name: "a.cedar".into(), cedar: text.into(), written: Written::Cedar };
+        let (name, budgets) = ("a.cedar".into(), Vec::new());
+        let source = Loaded { name, cedar: text.into(), written: Written::Cedar, budgets };
         let place = Place { source: &source, span: 8..text.len() };
         assert_eq!(place.error_at("ask", "p", "r").to_string(), "a.cedar:3: p; r");
         assert_eq!(place.error_at("reason", "p", "r").line, 2);

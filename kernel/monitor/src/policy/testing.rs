@@ -69,6 +69,13 @@ pub fn load(text: &str) -> Result<Policy, Vec<PolicyError>> {
     Policy::load(&[Source { name: "p.cedar".into(), text: text.into() }], &actions)
 }
 
+/// Plain rules, as a file `rules.yaml`.
+pub fn load_yaml(text: &str) -> Result<Policy, Vec<PolicyError>> {
+    let samples = samples();
+    let actions: Vec<&Manifest> = samples.iter().collect();
+    Policy::load(&[Source { name: "rules.yaml".into(), text: text.into() }], &actions)
+}
+
 /// The plan that the arguments `path` or `url` make.
 pub fn plan(manifest: &Manifest, args: &Value) -> Plan {
     let argument = |name: &str| args[name].as_str().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use latchgate_wire::digest::Digest;
 use latchgate_wire::ids::{ReceiptId, TraceId};
 use latchgate_wire::jcs;
-use latchgate_wire::receipt::{Receipt, ResultRef};
+use latchgate_wire::receipt::{Cost, EffectStatus, Receipt, ResultKind, ResultRef};
 use serde_json::Value;
 
 use super::{StepFailure, Verified};
@@ -28,6 +28,10 @@ impl Verified {
         let output_bytes =
             jcs::canonical_value(output.clone()).map_err(|error| Denial::fault(error.to_string()))?;
         let now = clock.now();
+        // A call that reached nothing has cost nothing but itself.
+        let is_idle = kind != ResultKind::Success
+            && effects.iter().all(|e| e.status == EffectStatus::None && e.http_status.is_none());
+        let cost = if is_idle { Cost { usd_cents: 0, bytes_out: 0, ..spent.cost } } else { spent.cost };
         let receipt = Receipt {
             receipt_id: ReceiptId::new(now.as_ms().unsigned_abs(), entropy.u128()),
             intent_seq: spent.intent_seq,
@@ -48,7 +52,7 @@ impl Verified {
             approval: spent.approval,
             boundary: spent.boundary,
             runtime,
-            cost: spent.cost,
+            cost,
             started_at: spent.started_at,
             finished_at: now,
             failure_class: failure.as_ref().map(|failure| failure.class),

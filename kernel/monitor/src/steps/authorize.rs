@@ -1,12 +1,13 @@
 //! Authorize: policy judges the plan. Allow goes on, Ask is held, Deny ends with its rule.
 
+use latchgate_wire::digest::{Digest, HashKey};
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::{ApprovalRef, AtMost, PayloadAt, PolicyRef, Verdict};
 use latchgate_wire::time::Timestamp;
 
 use super::Planned;
 use crate::denial::Denial;
-use crate::policy::{Agent, Judgement, Question};
+use crate::policy::{Agent, Asking, Judgement, Question};
 use crate::ports::{Clock, Log};
 
 /// What policy said, with the call it said it of.
@@ -20,20 +21,31 @@ pub enum Decided {
 pub struct Authorized {
     pub(super) planned: Planned,
     pub(super) policy: PolicyRef,
-    /// The approval, and where the held call's payload lies.
-    pub(super) approval: Option<(ApprovalRef, PayloadAt)>,
+    pub(super) by: By,
+}
+
+/// What let it through.
+pub(super) enum By {
+    Policy,
+    /// The approval of this very call, and where the held call's payload lies.
+    Approval(ApprovalRef, PayloadAt),
+    /// An approval that stands, and the pins that this call has in common with the approved one.
+    Standing(ApprovalRef, Digest),
 }
 
 /// A call that a person must decide.
 pub struct Asked {
     pub(super) planned: Planned,
     pub(super) policy: PolicyRef,
+    pub(super) asking: Asking,
 }
 
 /// What judging needs beside the call itself.
 pub struct Judging<'a, L, C> {
     pub log: &'a L,
     pub clock: &'a C,
+    /// The gate's own, for what standing approvals are compared by.
+    pub key: &'a HashKey,
 }
 
 impl Planned {
@@ -48,8 +60,14 @@ impl Planned {
             return Err(obstacle);
         }
         match judgement.verdict {
-            Verdict::Allow => Ok(Decided::Allowed(Authorized { planned: self, policy, approval: None })),
-            Verdict::Ask => Ok(Decided::Asked(Asked { planned: self, policy })),
+            Verdict::Allow => Ok(Decided::Allowed(Authorized { planned: self, policy, by: By::Policy })),
+            Verdict::Ask => match self.answered(judging.log, judging.key, &judgement.rule) {
+                Some((approval, pins)) => {
+                    let by = By::Standing(approval, pins);
+                    Ok(Decided::Allowed(Authorized { planned: self, policy, by }))
+                }
+                None => Ok(Decided::Asked(Asked { planned: self, policy, asking: judgement.asking })),
+            },
             Verdict::Deny => Err(denied(judgement, policy)),
         }
     }

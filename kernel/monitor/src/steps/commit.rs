@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use super::Authorized;
+use super::authorize::By;
 use super::hold::HoldError;
 use crate::catalog::Action;
 use crate::manifest::{Import, Limits};
@@ -127,18 +128,31 @@ impl Authorized {
         self,
         with: &Commitment<'_, L, P, C, E>,
     ) -> Result<(Permit, Spent), HoldError> {
-        let Self { planned, policy, approval } = self;
-        let (approval, payload) = match approval {
-            Some((approval, payload)) => (Some(approval), payload),
-            None => (None, planned.store(with.payloads, &policy)?),
+        let Self { planned, policy, by } = self;
+        let (approval, pins, payload) = match by {
+            By::Approval(approval, payload) => (Some(approval), None, payload),
+            By::Standing(approval, pins) => {
+                (Some(approval), Some(pins), planned.store(with.payloads, &policy)?)
+            }
+            By::Policy => (None, None, planned.store(with.payloads, &policy)?),
         };
         let now = with.clock.now();
         let manifest = &planned.action.manifest;
-        let cost = Cost { calls: 1, usd_cents: manifest.cost.usd_cents };
+        let bytes_out = planned.plan.bytes_out();
+        let cost = Cost { calls: 1, usd_cents: manifest.cost.usd_cents, bytes_out };
+        let limits = planned.catalog.policy.limits(&planned.subject.who.principal);
         let grant_id = GrantId::new(now.as_ms().unsigned_abs(), with.entropy.u128());
         let call = planned.call(payload, policy);
         let deadline = now.plus_ms(i64::try_from(manifest.limits.time_ms).unwrap_or(i64::MAX));
-        let intent = CallIntent { grant_id, call: call.clone(), approval: approval.clone(), cost, deadline };
+        let intent = CallIntent {
+            grant_id,
+            call: call.clone(),
+            approval: approval.clone(),
+            cost,
+            deadline,
+            pins,
+            limits,
+        };
         let durability = if call.is_read { Durability::Buffered } else { Durability::Synced };
         let trace_id = planned.subject.trace_id;
         let body = Body::CallIntent(intent);

@@ -45,6 +45,9 @@ pub struct CallPayload {
     pub plan: Plan,
     /// Digest of the rule that judged, as written: what asks under the same name must still be the same rule.
     pub rule: Option<Digest>,
+    /// The agent's own words about why it asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_reason: Option<String>,
 }
 
 impl Asked {
@@ -54,14 +57,15 @@ impl Asked {
         self,
         holding: &Holding<'_, L, P, C, E>,
     ) -> Result<Held, HoldError> {
-        let Self { planned, policy } = self;
+        let Self { planned, policy, asking } = self;
         let payload = planned.store(holding.payloads, &policy)?;
         let now = holding.clock.now();
         let approval_id = ApprovalId::new(now.as_ms().unsigned_abs(), holding.entropy.u128());
         let trace_id = planned.subject.trace_id;
         let held = CallHeld {
             approval_id,
-            expires_at: now.plus_ms(holding.approval_ttl_ms),
+            expires_at: now.plus_ms(asking.expires_s.map_or(holding.approval_ttl_ms, ms)),
+            approvers: (asking.approvers > 1).then_some(asking.approvers),
             lease_expires_at: planned.subject.lease_expires_at,
             call: planned.call(payload, policy),
         };
@@ -70,6 +74,10 @@ impl Asked {
         let Committed { .. } = holding.log.commit(commit).await?;
         Ok(Held { held, trace_id })
     }
+}
+
+fn ms(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)
 }
 
 /// Not held: denied, or joined to an identical call.
@@ -99,6 +107,7 @@ impl Planned {
             args: self.args.clone(),
             plan: self.plan.clone(),
             rule: self.catalog.policy.rule_digest(&policy.rule),
+            agent_reason: self.subject.reason.clone(),
         };
         let bytes = serde_json::to_vec(&payload).map_err(|error| Denial::fault(error.to_string()))?;
         Ok(payloads.put(&bytes)?)

@@ -11,6 +11,7 @@ mod record;
 mod redeem;
 mod request;
 mod resolve;
+mod standing;
 mod validate;
 mod verify;
 
@@ -26,5 +27,6 @@ pub use record::{Recorded, ResultPayload};
 pub use redeem::redeem;
 pub use request::Request;
 pub use resolve::Resolved;
+pub use standing::pins_of;
 pub use validate::Validated;
 pub use verify::Verified;

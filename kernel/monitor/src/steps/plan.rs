@@ -41,6 +41,7 @@ pub(super) struct Subject {
     pub boundary: Boundary,
     pub proof: Option<ProofId>,
     pub lease_expires_at: Timestamp,
+    pub reason: Option<String>,
 }
 
 impl Canonical {
@@ -62,6 +63,7 @@ impl Canonical {
             boundary: caller.boundary(),
             proof: Some(caller.proof().clone()),
             lease_expires_at: caller.lease().expires_at(),
+            reason: resolved.request.agent_reason.clone(),
         };
         Ok(Planned {
             plan_digest: plan.digest(&salt).map_err(|error| Denial::fault(error.to_string()))?,

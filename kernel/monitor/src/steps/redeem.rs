@@ -10,7 +10,7 @@ use latchgate_wire::jcs;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::{Boundary, Verdict};
 
-use super::authorize::denied;
+use super::authorize::{By, denied};
 use super::hold::CallPayload;
 use super::plan::Subject;
 use super::{Authorized, Judging, Planned};
@@ -44,7 +44,7 @@ pub fn redeem<L: Log, C: Clock>(
         }
         Verdict::Ask | Verdict::Allow => {}
     }
-    Ok(Authorized { planned, policy, approval: Some((approved, held.payload)) })
+    Ok(Authorized { planned, policy, by: By::Approval(approved, held.payload) })
 }
 
 fn planned(
@@ -76,6 +76,7 @@ fn planned(
             // The proof was used up when the call was held.
             proof: None,
             lease_expires_at: approval.held.lease_expires_at,
+            reason: None,
         },
         action: Arc::clone(action),
         catalog: Arc::clone(catalog),

@@ -13,6 +13,7 @@ pub struct Request {
     pub(super) action_id: String,
     pub(super) body: Vec<u8>,
     pub(super) idempotency_key: Option<String>,
+    pub(super) agent_reason: Option<String>,
 }
 
 impl Request {
@@ -23,7 +24,13 @@ impl Request {
         body: Vec<u8>,
         idempotency_key: Option<String>,
     ) -> Self {
-        Self { caller, trace_id, action_id, body, idempotency_key }
+        Self { caller, trace_id, action_id, body, idempotency_key, agent_reason: None }
+    }
+
+    /// The agent's own words about why: shown to whoever decides, and nothing else.
+    pub fn because(mut self, reason: Option<String>) -> Self {
+        self.agent_reason = reason;
+        self
     }
 
     pub fn caller(&self) -> &Caller {

@@ -48,7 +48,8 @@ impl Approve {
                 }
             },
         };
-        let request = ApproveRequest { plan_digest, scope: ApprovalScope::Once, note: self.note };
+        let request =
+            ApproveRequest { plan_digest, scope: ApprovalScope::Once, note: self.note, reach: None };
         let approve = operator.approve(self.approval, &request);
         show(console, wait::show(console, "executing", approve).await?)
     }

@@ -35,7 +35,9 @@ impl Deny {
             Some(digest) => digest,
             None => detail(operator, self.approval).await?.info.plan_digest,
         };
-        let decided = operator.deny(self.approval, &DenyRequest { plan_digest, reason: self.reason }).await?;
+        let decided = operator
+            .deny(self.approval, &DenyRequest { plan_digest, reason: self.reason, cool_down_s: None })
+            .await?;
         if console.is_json() {
             console.json(&decided)?;
         } else {

@@ -146,6 +146,7 @@ impl Stage<'_> {
             plan_digest: shown.info.plan_digest,
             scope: ApprovalScope::Once,
             note: Some("demo".into()),
+            reach: None,
         };
         let decided = self.operator.approve(pending.approval_id, &request).await;
         let decided = decided.map_err(instead_of("the operator's approval to be taken"))?;

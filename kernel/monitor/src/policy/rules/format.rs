@@ -18,6 +18,12 @@ pub(super) struct Rule {
     pub reason: Option<String>,
     #[serde(default)]
     pub at_most: Option<String>,
+    /// Of a rule that asks.
+    #[serde(default)]
+    pub expires: Option<String>,
+    /// Of a rule that asks.
+    #[serde(default)]
+    pub approvers: Option<u32>,
     #[serde(default)]
     pub when: When,
 }

@@ -48,6 +48,15 @@ fn misplaced(rule: &Rule, at: &str, wrong: &mut Vec<Wrong>) {
         let remedy = "write `then: ask`, or remove `ask`";
         wrong.push(Wrong::new(format!("{at}/ask"), "`ask` in a rule that does not ask", remedy));
     }
+    let asks = [("expires", rule.expires.is_some()), ("approvers", rule.approvers.is_some())];
+    for (name, _) in asks.into_iter().filter(|(_, is_there)| *is_there && rule.then != Then::Ask) {
+        let problem = format!("`{name}` in a rule that does not ask");
+        wrong.push(Wrong::new(
+            format!("{at}/{name}"),
+            problem,
+            format!("write `then: ask`, or remove `{name}`"),
+        ));
+    }
     if rule.at_most.is_some() && rule.then == Then::Deny {
         let remedy = "remove it: what is denied has no limit to count";
         wrong.push(Wrong::new(format!("{at}/at_most"), "`at_most` in a rule that denies", remedy));
@@ -56,9 +65,12 @@ fn misplaced(rule: &Rule, at: &str, wrong: &mut Vec<Wrong>) {
 
 /// The texts of people come last, so that nothing in them is taken for another annotation's place.
 fn annotations(rule: &Rule, at: &str) -> Vec<Line> {
+    let approvers = rule.approvers.map(|n| n.to_string());
     let annotations = [
         ("id", Some(&rule.id)),
         ("at_most", rule.at_most.as_ref()),
+        ("expires", rule.expires.as_ref()),
+        ("approvers", approvers.as_ref()),
         ("ask", rule.ask.as_ref()),
         ("reason", rule.reason.as_ref()),
     ];

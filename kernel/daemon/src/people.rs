@@ -1,0 +1,173 @@
+//! Operators and agents change: a file, an entry, and then what the gate goes by.
+
+use latchgate_ledger::Ledger;
+use latchgate_monitor::denial::Denial;
+use latchgate_monitor::ports::{Commit, Durability, Log as _};
+use latchgate_wire::api::{AgentRequest, OperatorRequest};
+use latchgate_wire::entry::{
+    AgentsChanged, Body, LeaseRevoked, OperatorsChanged, RevocationTarget, Role, Signed,
+};
+use latchgate_wire::jwk::Jwk;
+use latchgate_wire::principal::{Principal, is_name};
+use latchgate_wire::problem::Code;
+use serde_json::Value;
+use std::path::Path;
+
+use crate::agents::{self, Agents};
+use crate::gate::Gate;
+use crate::home::files::{create_private, replace_private};
+use crate::home::keys::KeyError;
+use crate::operators::{self, Operated, Operators};
+use crate::revocation;
+use crate::start::StartError;
+
+/// Who they are, as entries, unless the log says so already. `signed`: by whose word they changed.
+///
+/// # Errors
+/// If the ledger takes no entries.
+pub async fn put_in_force(
+    ledger: &Ledger,
+    operators: &Operators,
+    agents: &Agents,
+    signed: Option<Signed>,
+) -> Result<(), StartError> {
+    let (operators, agents) = (operators.keys(), agents.keys());
+    let mut bodies = Vec::new();
+    if ledger.operators() != operators {
+        bodies.push(Body::OperatorsChanged(OperatorsChanged { operators, signed: signed.clone() }));
+    }
+    if ledger.agents() != agents {
+        bodies.push(Body::AgentsChanged(AgentsChanged { agents, signed }));
+    }
+    for body in bodies {
+        ledger.commit(Commit { trace_id: None, body, payload: Durability::Buffered }).await?;
+    }
+    Ok(())
+}
+
+/// Files that somebody changed by hand.
+///
+/// # Errors
+/// What cannot be read; everybody stays who they were.
+pub async fn reload(gate: &Gate) -> Result<(), StartError> {
+    agents::Agents::load(&gate.places)?;
+    gate.operators.reload(&gate.places)?;
+    gate.agents.reload(&gate.places)?;
+    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, None).await
+}
+
+/// # Errors
+/// 400 for what is no name or key; 409 for a name that is taken or a key that somebody has.
+pub async fn add_operator(gate: &Gate, by: Operated, request: OperatorRequest) -> Result<(), Denial> {
+    let OperatorRequest { name, role, jwk } = request;
+    let jwk = key(gate, &name, &jwk)?;
+    let text = operators::file(role, jwk).map_err(|error| Denial::fault(error.to_string()))?;
+    let path = gate.places.operators_dir().join(format!("{name}.toml"));
+    create(&path, &text, &name)?;
+    in_force(gate, by).await
+}
+
+/// # Errors
+/// 404 for nobody; 403 for another's key by one who is no admin; as [`add_operator`] for the key.
+pub async fn rotate_operator(gate: &Gate, by: Operated, name: &str, jwk: &Value) -> Result<(), Denial> {
+    let known = gate.operators.keys();
+    let operator = known.get(name).ok_or_else(|| nobody("operator", name))?;
+    let is_admin = known.get(by.name()).is_some_and(|by| by.role == Role::Admin);
+    if by.name() != name && !is_admin {
+        return Err(Denial::new(Code::Forbidden, "only an admin changes another operator's key"));
+    }
+    let jwk = key(gate, name, jwk)?;
+    let text = operators::file(operator.role, jwk).map_err(|error| Denial::fault(error.to_string()))?;
+    replace(&gate.places.operators_dir().join(format!("{name}.toml")), &text)?;
+    in_force(gate, by).await
+}
+
+/// # Errors
+/// 404 for nobody; 409 for the last admin.
+pub async fn remove_operator(gate: &Gate, by: Operated, name: &str) -> Result<(), Denial> {
+    let known = gate.operators.keys();
+    let operator = known.get(name).ok_or_else(|| nobody("operator", name))?;
+    let admins = known.values().filter(|operator| operator.role == Role::Admin).count();
+    if operator.role == Role::Admin && admins == 1 {
+        return Err(Denial::new(Code::ApprovalDecided, format!("{name} is the last admin"))
+            .remedy("add another admin first: latchgate operator add NAME --role admin"));
+    }
+    remove(&gate.places.operators_dir().join(format!("{name}.toml")))?;
+    in_force(gate, by).await
+}
+
+/// # Errors
+/// As [`add_operator`].
+pub async fn add_agent(gate: &Gate, by: Operated, request: AgentRequest) -> Result<(), Denial> {
+    let jwk = key(gate, &request.name, &request.jwk)?;
+    let text = agents::file(jwk).map_err(|error| Denial::fault(error.to_string()))?;
+    let path = gate.places.agents_dir().join(format!("{}.toml", request.name));
+    create(&path, &text, &request.name)?;
+    in_force(gate, by).await
+}
+
+/// # Errors
+/// 404 for nobody.
+pub async fn remove_agent(gate: &Gate, by: Operated, name: &str) -> Result<(), Denial> {
+    if !gate.agents.keys().contains_key(name) {
+        return Err(nobody("agent", name));
+    }
+    let revoked = Body::LeaseRevoked(LeaseRevoked {
+        target: RevocationTarget::Principal(Principal::Agent(name.to_owned())),
+        operator: by.name().to_owned(),
+        reason: Some("the agent was removed".into()),
+        proof: Some(by.proof()),
+    });
+    remove(&gate.places.agents_dir().join(format!("{name}.toml")))?;
+    in_force(gate, by).await?;
+    // No new lease can come any more; those that are out end here.
+    let commit = Commit { trace_id: None, body: revoked, payload: Durability::Buffered };
+    gate.world.ledger.commit(commit).await?;
+    revocation::take_effect(gate).await;
+    Ok(())
+}
+
+async fn in_force(gate: &Gate, by: Operated) -> Result<(), Denial> {
+    let fault = |error: KeyError| Denial::fault(error.to_string());
+    // Entries first speak of who signs them, as of before the change.
+    gate.operators.reload(&gate.places).map_err(fault)?;
+    gate.agents.reload(&gate.places).map_err(fault)?;
+    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, Some(by.signed()))
+        .await
+        .map_err(|error| Denial::fault(error.to_string()))
+}
+
+/// A public key that nobody has yet.
+fn key(gate: &Gate, name: &str, jwk: &Value) -> Result<Jwk, Denial> {
+    if !is_name(name) {
+        return Err(Denial::new(Code::BadRequest, "name: expected 1 to 64 of A-Z a-z 0-9 . _ -"));
+    }
+    let jwk = Jwk::from_value(jwk).map_err(|error| Denial::new(Code::BadRequest, format!("jwk: {error}")))?;
+    let jkt = jwk.thumbprint();
+    if gate.operators.holds(&jkt) || gate.agents.name(&jkt).is_some() {
+        return Err(Denial::new(Code::ApprovalDecided, "this key belongs to somebody already")
+            .remedy("make a new key for each name"));
+    }
+    Ok(jwk)
+}
+
+fn nobody(kind: &str, name: &str) -> Denial {
+    let name: String = name.chars().take(64).collect();
+    Denial::new(Code::NotFound, format!("there is no {kind} {name}"))
+}
+
+fn create(path: &Path, text: &str, name: &str) -> Result<(), Denial> {
+    if path.exists() {
+        return Err(Denial::new(Code::ApprovalDecided, format!("there is a {name} already"))
+            .remedy("choose another name, or rotate its key"));
+    }
+    create_private(path, text.as_bytes()).map_err(|error| Denial::fault(error.to_string()))
+}
+
+fn replace(path: &Path, text: &str) -> Result<(), Denial> {
+    replace_private(path, text.as_bytes()).map_err(|error| Denial::fault(error.to_string()))
+}
+
+fn remove(path: &Path) -> Result<(), Denial> {
+    std::fs::remove_file(path).map_err(|error| Denial::fault(format!("{}: {error}", path.display())))
+}
