@@ -17,8 +17,8 @@ use latchgate_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
 use crate::agents::Agents;
+use crate::config::Config;
 use crate::deliveries::Deliveries;
 use crate::home::places::Places;
 use crate::leases::Leases;

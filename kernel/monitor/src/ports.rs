@@ -117,7 +117,7 @@ pub enum Refusal {
     #[error("there is no such approval")]
     NoApproval,
     /// `status` in the words of [`ApprovalStatus`].
-    #[error("the approval is {status:?}")]
+    #[error("the approval is {}", .status.as_str())]
     ApprovalNot { status: ApprovalStatus },
     #[error("the approval has expired")]
     ApprovalExpired,
@@ -233,6 +233,19 @@ pub enum ApprovalStatus {
     Void,
     /// Redeemed: being executed or executed.
     Redeemed,
+}
+
+impl ApprovalStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved already",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Void => "void",
+            Self::Redeemed => "redeemed",
+        }
+    }
 }
 
 /// Encrypted storage of arguments, plans and results beside the log.

@@ -46,7 +46,7 @@ fn an_expired_call_cannot_be_approved() {
     scene.end();
 }
 
-/// Every way to revoke the agent that asked. The approver's request is refused, and so is the call.
+/// Every way to revoke the agent that asked: the held call is void at once, with its entry.
 #[test]
 fn a_call_of_a_revoked_agent_cannot_be_approved() {
     let scene = Scene::asking();
@@ -54,7 +54,10 @@ fn a_call_of_a_revoked_agent_cannot_be_approved() {
         let (target, id) = held_by(&scene, target);
         scene.operator().revoke(&target);
         let what = target.to_string();
-        scene.refuses(&what, counted(401, "lease_revoked"), approval(&scene, &id));
+        scene.refuses(&what, DECIDED, approval(&scene, &id));
+        let decided = scene.gate.entries_of("approval.decided");
+        let void = decided.iter().find(|entry| entry["approval_id"] == id.as_str());
+        assert_eq!(void.unwrap()["decision"], "void", "{what}");
         assert!(scene.gate.entries_of("call.intent").is_empty(), "{what}");
     }
     // The twin: a lease taken after it all.
@@ -88,7 +91,7 @@ fn ends_survive_a_restart() {
     scene.gate.kill9();
     scene.gate.restart();
     scene.refuses("denied", DECIDED, approval(&scene, &denied));
-    scene.refuses("revoked", counted(401, "lease_revoked"), approval(&scene, &revoked));
+    scene.refuses("revoked", DECIDED, approval(&scene, &revoked));
     assert_eq!(scene.effects(), 0);
     scene.end();
 }

@@ -58,8 +58,9 @@ fn an_untouched_ledger_is_taken_up() {
 fn a_changed_ledger_is_not_taken_up() {
     check("an altered entry", |scene| {
         rewrite(&scene.gate.ledger(), |lines| {
-            let line = String::from_utf8(lines[2].clone()).unwrap();
-            lines[2] = line.replace("tools:call", "class:read").into_bytes();
+            let is_lease = |line: &&mut Vec<u8>| String::from_utf8_lossy(line).contains("tools:call");
+            let line = lines.iter_mut().find(is_lease).unwrap();
+            *line = String::from_utf8_lossy(line).replace("tools:call", "class:read").into_bytes();
         });
     });
     check("a dropped entry", |scene| rewrite(&scene.gate.ledger(), |lines| drop(lines.remove(2))));

@@ -27,8 +27,8 @@ use super::incoming::Received;
 use super::respond::{self, Whole};
 use super::trace_context::{Span, TRACEPARENT, TraceParent};
 use crate::gate::Gate;
-use crate::metrics::LeaseKind;
 use crate::leases::Applicant;
+use crate::metrics::LeaseKind;
 use crate::{approvals, calls};
 
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
