@@ -99,6 +99,7 @@ fn exit_code_of(problem: &Problem) -> u8 {
         | Code::NotFound
         | Code::ActionNotFound
         | Code::IdempotencyMismatch
+        | Code::AlreadyExists
         | Code::BodyTooLarge
         | Code::SchemaViolation
         | Code::InvalidTarget

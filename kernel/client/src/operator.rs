@@ -150,7 +150,7 @@ impl OperatorClient {
     }
 
     /// # Errors
-    /// `forbidden` for whoever is no admin; `approval_decided` (409) for a name or key that is taken.
+    /// `forbidden` for whoever is no admin; `already_exists` for a name or key that is taken.
     pub async fn add_operator(&self, request: &OperatorRequest) -> Result<OperatorList, ClientError> {
         self.post("/v1/operators", request).await
     }
@@ -168,7 +168,7 @@ impl OperatorClient {
     }
 
     /// # Errors
-    /// `not_found`; `approval_decided` (409) for the last admin.
+    /// `not_found`; `forbidden` for the last admin.
     pub async fn remove_operator(&self, name: &str) -> Result<OperatorList, ClientError> {
         self.post(&format!("/v1/operators/{name}/remove"), &serde_json::json!({})).await
     }

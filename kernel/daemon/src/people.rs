@@ -83,13 +83,13 @@ pub async fn rotate_operator(gate: &Gate, by: Operated, name: &str, jwk: &Value)
 }
 
 /// # Errors
-/// 404 for nobody; 409 for the last admin.
+/// 404 for nobody; 403 for the last admin.
 pub async fn remove_operator(gate: &Gate, by: Operated, name: &str) -> Result<(), Denial> {
     let known = gate.operators.keys();
     let operator = known.get(name).ok_or_else(|| nobody("operator", name))?;
     let admins = known.values().filter(|operator| operator.role == Role::Admin).count();
     if operator.role == Role::Admin && admins == 1 {
-        return Err(Denial::new(Code::ApprovalDecided, format!("{name} is the last admin"))
+        return Err(Denial::new(Code::Forbidden, format!("{name} is the last admin"))
             .remedy("add another admin first: latchgate operator add NAME --role admin"));
     }
     remove(&gate.places.operators_dir().join(format!("{name}.toml")))?;
@@ -145,7 +145,7 @@ fn key(gate: &Gate, name: &str, jwk: &Value) -> Result<Jwk, Denial> {
     let jwk = Jwk::from_value(jwk).map_err(|error| Denial::new(Code::BadRequest, format!("jwk: {error}")))?;
     let jkt = jwk.thumbprint();
     if gate.operators.holds(&jkt) || gate.agents.name(&jkt).is_some() {
-        return Err(Denial::new(Code::ApprovalDecided, "this key belongs to somebody already")
+        return Err(Denial::new(Code::AlreadyExists, "this key belongs to somebody already")
             .remedy("make a new key for each name"));
     }
     Ok(jwk)
@@ -158,7 +158,7 @@ fn nobody(kind: &str, name: &str) -> Denial {
 
 fn create(path: &Path, text: &str, name: &str) -> Result<(), Denial> {
     if path.exists() {
-        return Err(Denial::new(Code::ApprovalDecided, format!("there is a {name} already"))
+        return Err(Denial::new(Code::AlreadyExists, format!("there is a {name} already"))
             .remedy("choose another name, or rotate its key"));
     }
     create_private(path, text.as_bytes()).map_err(|error| Denial::fault(error.to_string()))

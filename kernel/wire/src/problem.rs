@@ -58,6 +58,7 @@ codes! {
     GrantConsumed = 409 "grant_consumed" false "This was executed already";
     IdempotencyMismatch = 409 "idempotency_mismatch" false "The idempotency key belongs to another request";
     ApprovalDecided = 409 "approval_decided" false "The approval is decided already";
+    AlreadyExists = 409 "already_exists" false "There is one of that name or key already";
     LengthRequired = 411 "length_required" false "The body needs a Content-Length";
     BodyTooLarge = 413 "body_too_large" false "The request body is too large";
     SchemaViolation = 422 "schema_violation" false "The arguments do not fit the action's schema";
