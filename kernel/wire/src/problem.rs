@@ -153,6 +153,18 @@ mod tests {
         }
     }
 
+    /// Each with its status and whether a retry can help.
+    #[test]
+    fn every_code_is_explained_in_the_docs() {
+        let docs = include_str!("../../../docs/errors.md");
+        for code in Code::ALL {
+            let retry = if code.is_retryable() { "yes" } else { "no" };
+            let row = format!("| `{}` | {} | {retry} | ", code.as_str(), code.status());
+            assert!(docs.contains(&row), "docs/errors.md lacks {row}");
+        }
+        assert_eq!(docs.lines().filter(|line| line.starts_with("| `")).count(), Code::ALL.len());
+    }
+
     #[test]
     fn names_that_old_clients_branch_on_are_kept() {
         let of = |name: &str| Code::ALL.iter().find(|code| code.as_str() == name).map(|code| code.status());
