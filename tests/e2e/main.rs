@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod daily;
 mod demo;
+mod docs;
 mod errors;
 mod first_call;
 mod held_call;

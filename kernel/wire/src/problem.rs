@@ -158,7 +158,7 @@ mod tests {
     fn every_code_is_explained_in_the_docs() {
         let docs = include_str!("../../../docs/errors.md");
         for code in Code::ALL {
-            let retry = if code.is_retryable() { "yes" } else { "no" };
+            let retry = if code.retryable() { "yes" } else { "no" };
             let row = format!("| `{}` | {} | {retry} | ", code.as_str(), code.status());
             assert!(docs.contains(&row), "docs/errors.md lacks {row}");
         }
