@@ -24,11 +24,13 @@ pub fn isolated<F: FnOnce()>(body: F) {
         println!("{DONE}");
         return;
     }
-    if let Some(obstacle) = obstacle() {
-        println!("LEFT OUT: {name}: {obstacle}");
-        return;
-    }
-    let mut inside = unshare();
+    let mut inside = match unshare() {
+        Ok(unshare) => unshare,
+        Err(obstacle) => {
+            println!("LEFT OUT: {name}: {obstacle}");
+            return;
+        }
+    };
     inside.arg(std::env::current_exe().unwrap()).args([name, "--exact", "--nocapture", "--test-threads=1"]);
     let output = inside.env(MARK, "1").output().expect("unshare starts");
     let (said, complained) =
@@ -46,24 +48,25 @@ fn test_name<F>() -> &'static str {
     path.split_once("::").expect("a test in a module").1
 }
 
-fn obstacle() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("only root may have a network of its own".to_owned());
-    }
-    match unshare().arg("true").output() {
-        Err(error) => Some(format!("unshare does not start: {error}")),
-        Ok(output) if !output.status.success() => {
-            Some(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+/// Of util-linux, which every Linux system has: as root, or where users may have namespaces as root of one of those.
+///
+/// # Errors
+/// Why neither is permitted.
+fn unshare() -> Result<Command, String> {
+    let mut obstacle = String::new();
+    for user in [&[][..], &["--user", "--map-root-user"][..]] {
+        let command = || {
+            let mut command = Command::new("unshare");
+            command.args(user).args(["--net", "--mount", "--"]);
+            command
+        };
+        match command().arg("true").output() {
+            Ok(output) if output.status.success() => return Ok(command()),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().clone_into(&mut obstacle),
+            Err(error) => obstacle = format!("unshare does not start: {error}"),
         }
-        Ok(_) => None,
     }
-}
-
-/// From util-linux, which every Linux system has.
-fn unshare() -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--"]);
-    command
+    Err(obstacle)
 }
 
 /// What the C library's resolver reads: our name server, asked once, and one name in the hosts file.
