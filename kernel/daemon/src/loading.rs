@@ -1,35 +1,80 @@
 //! Loading: from the files of a home to a catalog whose every module is compiled and held to its pin.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use latchgate_ledger::Ledger;
 use latchgate_monitor::catalog::Catalog;
+use latchgate_monitor::manifest::Manifest;
 use latchgate_monitor::policy::Source;
 use latchgate_monitor::ports::{Commit, Durability, Log as _};
-use latchgate_wasm::Host;
+use latchgate_wasm::{Host, ModuleCache};
 use latchgate_wire::entry::Body;
 
 use crate::builtin;
 use crate::home::files::check_owned_file;
+use crate::home::keys::Keys;
 use crate::home::places::Places;
 use crate::start::StartError;
 
 /// Reads manifests and policies, compiles every module that a manifest pins, and holds it to its pin. CPU-bound.
 pub fn load(places: &Places, host: &Host) -> Result<Catalog, StartError> {
-    let modules_dir = places.manifests_dir();
     let catalog = catalog(places)?;
-    let mut problems = Vec::new();
-    for action in catalog.actions.values() {
-        let manifest = &action.manifest;
-        let registered = module_bytes(&modules_dir, &manifest.module).and_then(|bytes| {
-            host.register(&manifest.module, &bytes, manifest.module_digest, &manifest.imports)
-                .map_err(|error| error.to_string())
-        });
-        if let Err(problem) = registered {
-            problems.push(format!("action {}: {problem}", manifest.action_id));
-        }
+    let problems = register_all(&places.manifests_dir(), host, &catalog);
+    if problems.is_empty() {
+        host.prune_cache();
+        return Ok(catalog);
     }
-    if problems.is_empty() { Ok(catalog) } else { Err(StartError::Catalog(problems)) }
+    Err(StartError::Catalog(problems))
+}
+
+/// Several modules at a time: a compiler works on the functions of one at once, but not in all its stages.
+fn register_all(modules_dir: &Path, host: &Host, catalog: &Catalog) -> Vec<String> {
+    let mut by_module: BTreeMap<&str, Vec<&Manifest>> = BTreeMap::new();
+    for action in catalog.actions.values() {
+        by_module.entry(&action.manifest.module).or_default().push(&action.manifest);
+    }
+    let queue = Mutex::new(by_module.into_iter());
+    let problems = Mutex::new(Vec::new());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((module, manifests)) = next() {
+            let found = register(host, modules_dir, module, &manifests);
+            problems.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..std::thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut problems = problems.into_inner().unwrap_or_else(PoisonError::into_inner);
+    problems.sort();
+    problems
+}
+
+/// What is wrong with a module, for each manifest that it is wrong for.
+fn register(host: &Host, modules_dir: &Path, module: &str, manifests: &[&Manifest]) -> Vec<String> {
+    let bytes = module_bytes(modules_dir, module);
+    let register = |manifest: &Manifest| {
+        let bytes = bytes.as_ref().map_err(String::clone)?;
+        let registered = host.register(module, bytes, manifest.module_digest, &manifest.imports);
+        registered.map_err(|error| error.to_string())
+    };
+    let problem = |manifest: &&Manifest| {
+        register(manifest).err().map(|problem| format!("action {}: {problem}", manifest.action_id))
+    };
+    manifests.iter().filter_map(problem).collect()
+}
+
+/// Compiled modules of earlier starts. Without, the start takes longer.
+pub fn module_cache(places: &Places, keys: &Keys) -> Option<ModuleCache> {
+    let opened = ModuleCache::open(&places.cache_dir(), &keys.modules);
+    opened.inspect_err(|error| tracing::warn!("compiled modules are not kept: {error}")).ok()
 }
 
 /// Manifests and policies alone; no module is looked at.
@@ -87,12 +132,12 @@ fn read_sources(home: &Path, dir: &Path, extension: &str) -> Result<Vec<Source>,
 }
 
 /// A built-in component, or a file beside the user's manifests.
-pub fn module_bytes(modules_dir: &Path, module: &str) -> Result<Vec<u8>, String> {
+pub fn module_bytes(modules_dir: &Path, module: &str) -> Result<Cow<'static, [u8]>, String> {
     if let Some(name) = module.strip_prefix("builtin:") {
         return builtin::module(name)
-            .map(<[u8]>::to_vec)
+            .map(Cow::Borrowed)
             .ok_or_else(|| format!("there is no built-in module `{name}`"));
     }
     let path = modules_dir.join(module);
-    std::fs::read(&path).map_err(|error| format!("module {}: {error}", path.display()))
+    std::fs::read(&path).map(Cow::Owned).map_err(|error| format!("module {}: {error}", path.display()))
 }

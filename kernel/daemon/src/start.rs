@@ -10,7 +10,7 @@ use latchgate_ledger::{Ledger, OpenConfig, OpenError};
 use latchgate_monitor::authenticator::{Authenticator, LeaseCache, ProofWindow};
 use latchgate_monitor::pipeline::Settings;
 use latchgate_monitor::ports::{Clock as _, CommitError};
-use latchgate_wasm::{Host, HostConfig, Roots};
+use latchgate_wasm::{Host, HostConfig, ModuleCache, Roots};
 use latchgate_wire::digest::HashKey;
 use latchgate_wire::jwk::Jwk;
 use latchgate_wire::lease::LeaseKeys;
@@ -130,7 +130,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     let root = root(chosen_root, &config, &manner);
     let roots = roots(root.as_deref(), &places)?;
     let agents = Agents::load(&places)?;
-    let host = sandbox(&config, roots.clone())?;
+    let host = sandbox(&config, roots.clone(), loading::module_cache(&places, &keys))?;
 
     let (catalog, host) = {
         let places = places.clone();
@@ -238,7 +238,7 @@ fn roots(root: Option<&Path>, places: &Places) -> Result<Roots, StartError> {
     }
 }
 
-fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {
+fn sandbox(config: &Config, roots: Roots, cache: Option<ModuleCache>) -> Result<Host, StartError> {
     let refused = |error: latchgate_egress::ConfigError| StartError::Egress(error.to_string());
     let proxy = config.egress.proxy.as_deref().map(Proxy::parse).transpose().map_err(refused)?;
     let ca_file = config.egress.extra_ca_file.as_deref();
@@ -253,7 +253,7 @@ fn sandbox(config: &Config, roots: Roots) -> Result<Host, StartError> {
             ca_file.map_or_else(String::new, |path| format!("egress.extra_ca_file {}: ", path.display()));
         StartError::Egress(format!("{file}{error}"))
     })?;
-    let host = HostConfig { egress: Arc::new(egress), roots };
+    let host = HostConfig { egress: Arc::new(egress), roots, cache };
     Host::new(host).map_err(|error| StartError::Sandbox(error.to_string()))
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
+use crate::cache::ModuleCache;
 use crate::call::{Call, Deadlines, Job};
 use crate::engine::{Engine, EngineError, GUESTS_MAX};
 use crate::journal::Journal;
@@ -25,13 +26,16 @@ use crate::stop::{Stop, output_bytes_max};
 pub struct HostConfig {
     pub egress: Arc<Egress>,
     pub roots: Roots,
+    /// Where compiled components are kept between starts.
+    pub cache: Option<ModuleCache>,
 }
 
 /// Runs guests. Built once and shared.
 pub struct Host {
     modules: Modules,
     places: Semaphore,
-    config: HostConfig,
+    egress: Arc<Egress>,
+    roots: Roots,
     engine: Engine,
 }
 
@@ -40,8 +44,9 @@ impl Host {
     /// If this machine cannot run guests: no memory to reserve, no thread for the ticker.
     pub fn new(config: HostConfig) -> Result<Self, EngineError> {
         let engine = Engine::new()?;
-        let modules = Modules::new(engine.wasmtime());
-        Ok(Self { modules, places: Semaphore::new(GUESTS_MAX), config, engine })
+        let HostConfig { egress, roots, cache } = config;
+        let modules = Modules::new(engine.wasmtime(), cache);
+        Ok(Self { modules, places: Semaphore::new(GUESTS_MAX), egress, roots, engine })
     }
 
     /// Admits a component under its pinned digest and the imports that its manifest declares. `name` is for messages. Compiles,
@@ -57,6 +62,16 @@ impl Host {
         imports: &[Import],
     ) -> Result<(), RegisterError> {
         self.modules.register(name, bytes, pinned, imports)
+    }
+
+    /// To be called once the modules are registered: what the cache holds of others is bounded.
+    pub fn prune_cache(&self) {
+        self.modules.prune_cache();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        self.engine.wasmtime()
     }
 
     /// Everything that [`Sandbox::run`] does, for a job however it came about.
@@ -106,8 +121,8 @@ impl Host {
             job: Arc::clone(job),
             journal: journal.clone(),
             deadlines,
-            egress: Arc::clone(&self.config.egress),
-            roots: self.config.roots.clone(),
+            egress: Arc::clone(&self.egress),
+            roots: self.roots.clone(),
             limiter: Limiter::new(limits),
             lines: Lines::default(),
             wasi: None,

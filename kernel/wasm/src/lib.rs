@@ -8,10 +8,11 @@
 //! Permit -> Host::run -> new Store, pooled instance -> guest `run` -> http | fs | log -> Observed
 //!                          fuel, epochs, limiter                        egress, roots
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod host;
 
+mod cache;
 mod engine;
 mod module;
 mod wasi;
@@ -30,6 +31,7 @@ mod roots;
 #[cfg(test)]
 mod tests;
 
+pub use cache::{CacheError, ModuleCache};
 pub use engine::EngineError;
 pub use host::{Host, HostConfig};
 pub use module::RegisterError;

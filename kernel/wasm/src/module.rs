@@ -9,6 +9,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, HasSelf, InstancePre, Linker};
 
 use crate::bindings;
+use crate::cache::{Cache, ModuleCache};
 use crate::call::Call;
 use crate::wasi;
 
@@ -27,6 +28,7 @@ pub(crate) type RunResult = (Result<String, String>,);
 /// The components that calls can be executed with.
 pub(crate) struct Modules {
     engine: wasmtime::Engine,
+    cache: Option<Cache>,
     loaded: RwLock<HashMap<Key, Module>>,
 }
 
@@ -61,8 +63,9 @@ pub enum RegisterError {
 }
 
 impl Modules {
-    pub(crate) fn new(engine: &wasmtime::Engine) -> Self {
-        Self { engine: engine.clone(), loaded: RwLock::default() }
+    pub(crate) fn new(engine: &wasmtime::Engine, cache: Option<ModuleCache>) -> Self {
+        let cache = cache.map(|cache| cache.of(engine));
+        Self { engine: engine.clone(), cache, loaded: RwLock::default() }
     }
 
     pub(crate) fn find(&self, digest: Digest, imports: &[Import]) -> Option<Module> {
@@ -91,16 +94,35 @@ impl Modules {
         Ok(())
     }
 
-    /// Compiles, unless the same bytes are loaded under other imports.
+    /// Removes what the cache holds of other modules, as far as it is too much.
+    pub(crate) fn prune_cache(&self) {
+        if let Some(cache) = &self.cache {
+            let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+            let used: Vec<Digest> = loaded.keys().map(|(digest, _)| *digest).collect();
+            drop(loaded);
+            cache.prune(&used);
+        }
+    }
+
+    /// Compiles, unless the same bytes are loaded under other imports or were compiled at an earlier start. `bytes` have the
+    /// digest.
     fn compiled(&self, name: &str, bytes: &[u8], digest: Digest) -> Result<Component, RegisterError> {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, module)) = loaded.iter().find(|((known, _), _)| *known == digest) {
             return Ok(module.instance.component().clone());
         }
         drop(loaded);
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.find(&self.engine, digest)) {
+            return Ok(component);
+        }
         // From the binary format alone: text would be a second way to write the same module.
-        Component::from_binary(&self.engine, bytes)
-            .map_err(|error| RegisterError::Compile { name: name.to_owned(), reason: format!("{error:#}") })
+        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
+            RegisterError::Compile { name: name.to_owned(), reason: format!("{error:#}") }
+        })?;
+        if let Some(cache) = &self.cache {
+            cache.keep(digest, &component);
+        }
+        Ok(component)
     }
 }
 

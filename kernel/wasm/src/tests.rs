@@ -5,6 +5,6 @@ mod limits;
 mod prebuilt;
 mod registration;
 mod steps;
-mod support;
+pub(crate) mod support;
 mod wasi;
 mod web;

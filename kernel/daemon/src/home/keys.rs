@@ -23,6 +23,8 @@ pub struct Keys {
     pub payload: Zeroizing<[u8; 32]>,
     /// Makes request hashes this gate's own.
     pub request: Zeroizing<[u8; 32]>,
+    /// Seals the compiled modules that are kept between starts.
+    pub modules: Zeroizing<[u8; 32]>,
     /// The log's name: `latchgate/` and a ULID.
     pub origin: String,
 }
@@ -54,6 +56,7 @@ impl Keys {
             lease: signing_key(&dir.join("lease.key"), entropy)?,
             payload: secret(&dir.join("payload.key"), entropy)?,
             request: secret(&dir.join("request.key"), entropy)?,
+            modules: secret(&dir.join("modules.key"), entropy)?,
             origin: origin(&dir.join("origin"), entropy, now_ms)?,
         })
     }

@@ -16,7 +16,7 @@ pub struct Places {
     config_file: PathBuf,
     /// `latchgate.toml`, `manifests/`, `policies/`, `operators/`.
     pub config_dir: PathBuf,
-    /// `ledger/`, `index/`, `keys/`, `gate.log`.
+    /// `ledger/`, `index/`, `cache/`, `keys/`, `gate.log`.
     pub state_dir: PathBuf,
     /// The sockets.
     pub run_dir: PathBuf,
@@ -145,6 +145,11 @@ impl Places {
 
     pub fn index_dir(&self) -> PathBuf {
         self.state_dir.join("index")
+    }
+
+    /// Compiled modules. May be deleted at any time.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.state_dir.join("cache")
     }
 
     pub fn keys_dir(&self) -> PathBuf {

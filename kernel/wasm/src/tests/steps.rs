@@ -102,7 +102,7 @@ async fn a_response_over_its_limit_is_unknown() {
 #[tokio::test]
 async fn a_request_that_the_egress_refuses_has_no_effect() {
     let egress = Egress::new(Config::default()).unwrap();
-    let host = Host::new(HostConfig { egress: egress.into(), roots: Roots::none() }).unwrap();
+    let host = Host::new(HostConfig { egress: egress.into(), roots: Roots::none(), cache: None }).unwrap();
     let ran = run_on(&host, &http_guest(0), Limits::default(), vec![get(&server(OK).await)]).await;
     let failure = ran.observed[0].failure.as_ref().unwrap();
     assert_eq!((ran.observed[0].status, failure.class), (EffectStatus::None, FailureClass::Refused));

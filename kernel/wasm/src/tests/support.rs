@@ -19,9 +19,9 @@ use crate::{Host, HostConfig, Roots};
 pub(super) const ALL: &[Import] = &[Import::Http, Import::Fs, Import::Log];
 
 /// A host that may connect to loopback.
-pub(super) fn host(roots: Roots) -> Host {
+pub(crate) fn host(roots: Roots) -> Host {
     let egress = Egress::new(Config { dangerous_loopback: true, ..Config::default() }).unwrap();
-    Host::new(HostConfig { egress: Arc::new(egress), roots }).unwrap()
+    Host::new(HostConfig { egress: Arc::new(egress), roots, cache: None }).unwrap()
 }
 
 pub(super) fn job(component: &[u8], limits: Limits, steps: Vec<Step>) -> Job {
@@ -38,11 +38,11 @@ pub(super) fn job(component: &[u8], limits: Limits, steps: Vec<Step>) -> Job {
 }
 
 /// Registers and runs once.
-pub(super) async fn run(component: &[u8], limits: Limits, steps: Vec<Step>) -> Ran {
+pub(crate) async fn run(component: &[u8], limits: Limits, steps: Vec<Step>) -> Ran {
     run_on(&host(Roots::none()), component, limits, steps).await
 }
 
-pub(super) async fn run_on(host: &Host, component: &[u8], limits: Limits, steps: Vec<Step>) -> Ran {
+pub(crate) async fn run_on(host: &Host, component: &[u8], limits: Limits, steps: Vec<Step>) -> Ran {
     host.register("test", component, Digest::of(component), ALL).unwrap();
     let invocation = invocation(&steps);
     host.run_job(job(component, limits, steps), &invocation).await
@@ -116,7 +116,7 @@ pub(super) async fn server(reply: &'static str) -> String {
 /// - `$ok` and `$fail`: return `"null"`, as output or as error
 /// - `$say tag ptr len`: returns any text, as output (0) or error (1)
 /// - what `imports` says; see [`HTTP`], [`FS`] and [`LOG`]
-pub(super) fn guest(imports: &str, body: &str) -> Vec<u8> {
+pub(crate) fn guest(imports: &str, body: &str) -> Vec<u8> {
     component(&core(imports, body), "")
 }
 
