@@ -10,9 +10,10 @@ use latchgate_monitor::steps::Permit;
 use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::ids::TraceId;
 use latchgate_wire::receipt::PlanKind;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::journal::{Begun, Journal};
+use crate::journal::Journal;
 use crate::limiter::Limiter;
 use crate::log::Lines;
 use crate::roots::Roots;
@@ -75,6 +76,8 @@ pub(crate) struct Call {
     pub(crate) journal: Journal,
     pub(crate) deadlines: Deadlines,
     pub(crate) egress: Arc<Egress>,
+    /// Where the call came from; the guest may run elsewhere.
+    pub(crate) home: Handle,
     pub(crate) roots: Roots,
     pub(crate) limiter: Limiter,
     pub(crate) lines: Lines,
@@ -120,7 +123,7 @@ impl Call {
         };
         match self.journal.begin(index, step) {
             Ok(()) => Ok(picked),
-            Err(Begun) => refuse(format!("step {index} was performed before")),
+            Err(why) => refuse(format!("step {index} {why}")),
         }
     }
 }

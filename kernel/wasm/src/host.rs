@@ -8,17 +8,21 @@ use latchgate_monitor::ports::Sandbox;
 use latchgate_monitor::steps::{Invocation, Permit, Ran, StepFailure};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::receipt::{FailureClass, Runtime};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use crate::cache::ModuleCache;
 use crate::call::{Call, Deadlines, Job};
 use crate::engine::{Engine, EngineError, GUESTS_MAX};
+use crate::guest::{Ended, Guest};
 use crate::journal::Journal;
+use crate::lanes::Lanes;
 use crate::limiter::Limiter;
 use crate::log::Lines;
-use crate::module::{Module, Modules, RegisterError, RunParams, RunResult};
+use crate::module::{Modules, RegisterError};
+use crate::pace::{Pace, Turn};
 use crate::roots::Roots;
 use crate::stop::{Stop, output_bytes_max};
 
@@ -33,9 +37,10 @@ pub struct HostConfig {
 /// Runs guests. Built once and shared.
 pub struct Host {
     modules: Modules,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     egress: Arc<Egress>,
     roots: Roots,
+    lanes: Lanes,
     engine: Engine,
 }
 
@@ -43,10 +48,17 @@ impl Host {
     /// # Errors
     /// If this machine cannot run guests: no memory to reserve, no thread for the ticker.
     pub fn new(config: HostConfig) -> Result<Self, EngineError> {
-        let engine = Engine::new()?;
+        Self::paced(config, Pace::Clock)
+    }
+
+    /// With another measure of guests' time.
+    pub(crate) fn paced(config: HostConfig, pace: Pace) -> Result<Self, EngineError> {
+        let engine = Engine::new(pace)?;
+        let lanes = Lanes::new().map_err(|error| EngineError(error.to_string()))?;
         let HostConfig { egress, roots, cache } = config;
         let modules = Modules::new(engine.wasmtime(), cache);
-        Ok(Self { modules, places: Semaphore::new(GUESTS_MAX), egress, roots, engine })
+        let places = Arc::new(Semaphore::new(GUESTS_MAX));
+        Ok(Self { modules, places, egress, roots, lanes, engine })
     }
 
     /// Admits a component under its pinned digest and the imports that its manifest declares. `name` is for messages. Compiles,
@@ -75,7 +87,7 @@ impl Host {
     }
 
     /// Everything that [`Sandbox::run`] does, for a job however it came about.
-    pub(crate) async fn run_job(&self, job: Job, invocation: &str) -> Ran {
+    pub(crate) async fn run_job(&self, job: Job, invocation: impl Into<String>) -> Ran {
         let deadlines = Deadlines::from_now(&job.limits);
         let Some(module) = self.modules.find(job.module_digest, &job.imports) else {
             return not_run(
@@ -83,30 +95,26 @@ impl Host {
                 deadlines,
             );
         };
-        let Ok(Ok(_place)) = timeout_at(deadlines.guest, self.places.acquire()).await else {
+        let places = Arc::clone(&self.places);
+        let Ok(Ok(place)) = timeout_at(deadlines.guest, places.acquire_owned()).await else {
             return not_run(busy(), deadlines);
         };
-        let job = Arc::new(job);
-        let journal = Journal::default();
-        let mut store = match self.store(&job, &journal, deadlines) {
+        let (job, journal, turn) = (Arc::new(job), Journal::default(), Turn::new());
+        let store = match self.store(&job, &journal, deadlines, turn.clone()) {
             Ok(store) => store,
             Err(error) => {
                 return not_run(failure(FailureClass::Fault, format!("no store: {error:#}")), deadlines);
             }
         };
-        let ended = timeout_at(deadlines.backstop, enter(&mut store, &module, invocation)).await;
-        let result = match ended {
-            Ok(Ok(output)) => Ok(output),
-            Ok(Err(error)) => Err(stopped(&error, &job)),
-            Err(_) => Err(Stop::Time { ms: job.limits.time_ms }.failure()),
+        let habit = module.habit.clone();
+        let guest = Guest { store, module, invocation: invocation.into(), _place: place };
+        let ended = timeout_at(deadlines.backstop, self.lanes.run(guest.run(), &turn, &habit)).await;
+        let (result, fuel) = match ended {
+            Ok(Ended { output: Ok(output), fuel }) => (Ok(output), fuel),
+            Ok(Ended { output: Err(error), fuel }) => (Err(stopped(&error, &job)), fuel),
+            // It may be ending still. What nobody measured counts as all of it.
+            Err(_) => (Err(Stop::Time { ms: job.limits.time_ms }.failure()), job.limits.fuel),
         };
-        let fuel = job.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        if store.data().lines.dropped() > 0 {
-            let dropped = store.data().lines.dropped();
-            tracing::debug!(action_id = job.action_id, trace_id = %job.trace_id, dropped, "guest lines were dropped");
-        }
-        // Whatever the guest left running ends here, before anybody reads what was observed.
-        drop(store);
         ran(result, &journal, fuel, deadlines)
     }
 
@@ -115,6 +123,7 @@ impl Host {
         job: &Arc<Job>,
         journal: &Journal,
         deadlines: Deadlines,
+        turn: Turn,
     ) -> wasmtime::Result<Store<Call>> {
         let limits = &job.limits;
         let call = Call {
@@ -122,6 +131,7 @@ impl Host {
             journal: journal.clone(),
             deadlines,
             egress: Arc::clone(&self.egress),
+            home: Handle::current(),
             roots: self.roots.clone(),
             limiter: Limiter::new(limits),
             lines: Lines::default(),
@@ -133,15 +143,7 @@ impl Host {
         store.set_fuel(limits.fuel)?;
         store.set_hostcall_fuel(output_bytes_max(limits));
         store.set_max_component_handles(HANDLES_MAX);
-        let (stop_at, ms) = (deadlines.guest.into_std(), limits.time_ms);
-        // Each tick the guest makes way for other tasks of its thread, or ends.
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            if std::time::Instant::now() >= stop_at {
-                return Err(Stop::Time { ms }.into());
-            }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
+        self.engine.pace().set(&mut store, deadlines, limits.time_ms, turn);
         Ok(store)
     }
 }
@@ -151,19 +153,8 @@ const HANDLES_MAX: usize = 1000;
 
 impl Sandbox for Host {
     async fn run(&self, permit: Permit, invocation: Invocation) -> Ran {
-        self.run_job(Job::from(permit), &invocation.0).await
+        self.run_job(Job::from(permit), invocation.0).await
     }
-}
-
-async fn enter(
-    store: &mut Store<Call>,
-    module: &Module,
-    invocation: &str,
-) -> wasmtime::Result<Result<String, String>> {
-    let instance = module.instance.instantiate_async(&mut *store).await?;
-    let run = instance.get_typed_func::<RunParams<'_>, RunResult>(&mut *store, &module.run)?;
-    let (output,) = run.call_async(&mut *store, (invocation,)).await?;
-    Ok(output)
 }
 
 fn stopped(error: &wasmtime::Error, job: &Job) -> StepFailure {
@@ -188,7 +179,7 @@ fn ran(
     };
     let duration_ms = u64::try_from(deadlines.started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let runtime = Runtime { duration_ms, exit_code, fuel_consumed };
-    Ran { output, stopped, observed: journal.observed(), runtime }
+    Ran { output, stopped, observed: journal.close(), runtime }
 }
 
 fn not_run(why: StepFailure, deadlines: Deadlines) -> Ran {

@@ -12,6 +12,7 @@ use latchgate_wire::receipt::{EffectStatus, FailureClass};
 
 use crate::bindings::http::{Error, Header, Host, Response};
 use crate::call::Call;
+use crate::lanes::at_home;
 
 impl Host for Call {
     async fn perform(&mut self, step: u32) -> wasmtime::Result<Result<Response, Error>> {
@@ -28,7 +29,8 @@ impl Host for Call {
         let sent = match outbound(&self.egress, planned) {
             Ok(request) => {
                 let deadline = self.deadlines.host_calls;
-                self.egress.send(request, &job.partition, deadline).await.map_err(Unanswered::from)
+                let sending = self.egress.send(request, &job.partition, deadline);
+                at_home(&self.home, sending).await.map_err(Unanswered::from)
             }
             Err(why) => Err(Unanswered::refused(why)),
         };

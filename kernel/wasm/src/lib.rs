@@ -19,8 +19,11 @@ mod wasi;
 
 mod bindings;
 mod call;
+mod guest;
 mod journal;
+mod lanes;
 mod limiter;
+mod pace;
 mod stop;
 
 mod fs;

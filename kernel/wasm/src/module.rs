@@ -11,6 +11,7 @@ use wasmtime::component::{Component, ComponentExportIndex, HasSelf, InstancePre,
 use crate::bindings;
 use crate::cache::{Cache, ModuleCache};
 use crate::call::Call;
+use crate::lanes::Habit;
 use crate::wasi;
 
 /// A component, ready to be instantiated.
@@ -19,6 +20,7 @@ pub(crate) struct Module {
     pub(crate) instance: InstancePre<Call>,
     /// The exported function `run`.
     pub(crate) run: ComponentExportIndex,
+    pub(crate) habit: Habit,
 }
 
 /// Parameters and result of the exported `run`.
@@ -163,7 +165,7 @@ impl Link<'_> {
         let run = self.check_export()?;
         let linker = self.linker(has_wasi).map_err(|error| self.link_error(&error))?;
         let instance = linker.instantiate_pre(self.component).map_err(|error| self.link_error(&error))?;
-        Ok(Module { instance, run })
+        Ok(Module { instance, run, habit: Habit::default() })
     }
 
     /// Whether the component imports WASI. Anything that is neither declared nor harmless is named and refused.

@@ -153,6 +153,6 @@ fn a_step_that_was_begun_and_never_ended_is_unknown_unless_it_reads() {
         let journal = Journal::default();
         assert!(journal.begin(0, &step).is_ok());
         assert!(journal.begin(0, &step).is_err());
-        assert_eq!(journal.observed()[0].status, status, "{step:?}");
+        assert_eq!(journal.close()[0].status, status, "{step:?}");
     }
 }

@@ -14,14 +14,24 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, UnresolvedPackageGroup};
 
 use crate::call::Job;
+use crate::pace::Pace;
 use crate::{Host, HostConfig, Roots};
 
 pub(super) const ALL: &[Import] = &[Import::Http, Import::Fs, Import::Log];
 
 /// A host that may connect to loopback.
 pub(crate) fn host(roots: Roots) -> Host {
+    Host::new(config(roots)).unwrap()
+}
+
+/// A host without a clock: every check of the epoch that a guest makes is a tick, and its time is up after so many.
+pub(crate) fn scripted(ticks: u64) -> Host {
+    Host::paced(config(Roots::none()), Pace::Checks(ticks)).unwrap()
+}
+
+pub(super) fn config(roots: Roots) -> HostConfig {
     let egress = Egress::new(Config { dangerous_loopback: true, ..Config::default() }).unwrap();
-    Host::new(HostConfig { egress: Arc::new(egress), roots, cache: None }).unwrap()
+    HostConfig { egress: Arc::new(egress), roots, cache: None }
 }
 
 pub(super) fn job(component: &[u8], limits: Limits, steps: Vec<Step>) -> Job {
