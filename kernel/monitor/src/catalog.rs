@@ -19,6 +19,8 @@ pub struct Action {
     /// Over the file's bytes.
     pub manifest_digest: Digest,
     pub schema: RequestSchema,
+    /// What every output is held to.
+    pub response_schema: RequestSchema,
     pub template: CompiledTemplate,
 }
 
@@ -32,8 +34,10 @@ impl Action {
         let manifest = Manifest::parse(file, text).map_err(texts)?;
         let schema =
             RequestSchema::compile(&manifest.request_schema).map_err(|e| vec![format!("{file}: {e}")])?;
+        let response_schema =
+            RequestSchema::compile(&manifest.response_schema).map_err(|e| vec![format!("{file}: {e}")])?;
         let template = CompiledTemplate::compile(&manifest).map_err(|e| vec![format!("{file}: {e}")])?;
-        Ok(Self { manifest_digest: Digest::of(text.as_bytes()), manifest, schema, template })
+        Ok(Self { manifest_digest: Digest::of(text.as_bytes()), manifest, schema, response_schema, template })
     }
 
     /// As entries name it.

@@ -43,10 +43,18 @@ impl RequestSchema {
     /// The first violation's place, and the first three violations in words. No value of the caller is repeated.
     pub fn validate(&self, args: &mut Value) -> Result<(), Violation> {
         self.defaults.apply(args);
-        if self.validator.is_valid(args) {
+        self.check(args)
+    }
+
+    /// Checks a value as it is: no default is filled in.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn check(&self, value: &Value) -> Result<(), Violation> {
+        if self.validator.is_valid(value) {
             return Ok(());
         }
-        Err(Violation::join(self.violations(args, SHOWN_MAX)))
+        Err(Violation::join(self.violations(value, SHOWN_MAX)))
     }
 
     /// Up to `max` violations of `value`, each with its place; empty if there is none.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Executed, Spent, StepFailure};
 use crate::manifest::VerifyRules;
 use crate::plan::Plan;
+use crate::schema::RequestSchema;
 
 /// A call whose effects were compared with its plan.
 pub struct Verified {
@@ -24,7 +25,7 @@ pub struct Verified {
 impl Executed {
     pub fn verify(self) -> Verified {
         let Self { spent, ran, panicked: _ } = self;
-        let output = read_output(ran.output, ran.stopped);
+        let output = read_output(ran.output, ran.stopped, &spent.action.response_schema);
         // What the host saw explains more than what the guest says about it.
         let host = ran.observed.iter().find_map(|o| o.failure.clone());
         let effects = spent.plan.steps.iter().enumerate().map(|(i, step)| {
@@ -86,8 +87,12 @@ fn answered(effects: &[Effect], rules: &VerifyRules) -> bool {
     })
 }
 
-/// The guest's output as a value, or why there is none.
-fn read_output(output: Result<String, String>, stopped: Option<StepFailure>) -> Result<Value, StepFailure> {
+/// The guest's output as a value of the promised shape, or why there is none.
+fn read_output(
+    output: Result<String, String>,
+    stopped: Option<StepFailure>,
+    promised: &RequestSchema,
+) -> Result<Value, StepFailure> {
     if let Some(stopped) = stopped {
         return Err(stopped);
     }
@@ -95,5 +100,10 @@ fn read_output(output: Result<String, String>, stopped: Option<StepFailure>) -> 
         |message: String| StepFailure { class: FailureClass::GuestFailed, message, remediation: None };
     let text = output.map_err(guest)?;
     let limits = json::Limits { bytes_max: text.len().max(1), ..json::Limits::default() };
-    json::parse(text.as_bytes(), limits).map_err(|error| guest(format!("the component's output: {error}")))
+    let output = json::parse(text.as_bytes(), limits)
+        .map_err(|error| guest(format!("the component's output: {error}")))?;
+    promised.check(&output).map_err(|violation| {
+        guest(format!("the component's output is not what the action promises: {violation}"))
+    })?;
+    Ok(output)
 }
