@@ -18,7 +18,7 @@ const SERVICE_GROUP: u32 = 65534;
 pub struct GateBuilder {
     config: Option<String>,
     policy: Option<String>,
-    manifests: Vec<(String, String)>,
+    manifests: Vec<(String, Vec<u8>)>,
     root_files: Vec<(String, Vec<u8>)>,
     env: Vec<(String, String)>,
     uid: Option<u32>,
@@ -44,8 +44,14 @@ impl GateBuilder {
 
     /// One more file of `manifests/`, such as `slow.yaml`.
     #[must_use]
-    pub fn manifest(mut self, name: &str, yaml: &str) -> Self {
-        self.manifests.push((name.to_owned(), yaml.to_owned()));
+    pub fn manifest(self, name: &str, yaml: &str) -> Self {
+        self.beside_manifests(name, yaml)
+    }
+
+    /// Any file in `manifests/`, such as `slow.wasm`.
+    #[must_use]
+    pub fn beside_manifests(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.manifests.push((name.to_owned(), content.as_ref().to_vec()));
         self
     }
 
@@ -153,8 +159,8 @@ impl GateBuilder {
     }
 
     fn write_home(&self, home: &Path) {
-        for (name, yaml) in &self.manifests {
-            private_file(&home.join("manifests").join(name), yaml);
+        for (name, content) in &self.manifests {
+            private_file(&home.join("manifests").join(name), content);
         }
         if let (true, Some(policy)) = (self.serves, &self.policy) {
             private_file(&home.join("policies/standard.cedar"), policy);
@@ -173,9 +179,9 @@ fn private_dir(path: &Path) {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).unwrap();
 }
 
-fn private_file(path: &Path, text: &str) {
+fn private_file(path: &Path, content: impl AsRef<[u8]>) {
     private_dir(path.parent().unwrap());
-    fs::write(path, text).unwrap();
+    fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 

@@ -1,9 +1,9 @@
 //! What the black-box suites stand on: a gate of their own, hostile and honest callers, and a service to call.
 //!
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `entries` (what its ledger
-//! says), `upstream` (the service that actions call), `wire` (bytes on a socket), `key`, `token` and `proof` (made by
-//! hand), and the callers that control every byte: `attempt`, `raw_agent`, `raw_operator`,
-//! and `relay` for whoever calls as another user.
+//! says), `guest` (components to be run by it), `upstream` (the service that actions call), `wire` (bytes on a socket),
+//! `key`, `token` and `proof` (made by hand), and the callers that control every byte: `attempt`, `raw_agent`,
+//! `raw_operator`, and `relay` for whoever calls as another user.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails by panicking")]
 
@@ -13,6 +13,7 @@ mod entries;
 mod gate;
 mod patience;
 
+pub mod guest;
 pub mod manifest;
 pub mod policy;
 pub mod tick;

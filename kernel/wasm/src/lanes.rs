@@ -117,3 +117,72 @@ fn give_way() {
         tracing::warn!(%error, "guests that compute for long do not give way to others");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// The thread and its niceness, after making way.
+    async fn place(turn: Turn, is_long: bool) -> (String, i32) {
+        if is_long {
+            turn.find_long();
+        }
+        yield_now().await;
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        (name, rustix::process::getpriority_process(None).unwrap())
+    }
+
+    async fn run(lanes: &Lanes, habit: &Habit, is_long: bool) -> (String, i32) {
+        let turn = Turn::new();
+        lanes.run(place(turn.clone(), is_long), &turn, habit).await
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_computes_for_long_is_moved_to_a_thread_that_gives_way() {
+        let lanes = Lanes::new().unwrap();
+        let here = (
+            thread::current().name().unwrap().to_owned(),
+            rustix::process::getpriority_process(None).unwrap(),
+        );
+        assert_eq!(run(&lanes, &Habit::default(), false).await, here);
+        let (name, niceness) = run(&lanes, &Habit::default(), true).await;
+        assert_eq!((name.as_str(), niceness), ("slow-guests", NICENESS.max(here.1)));
+    }
+
+    #[tokio::test]
+    async fn a_module_that_was_slow_begins_in_the_slow_lane_until_it_was_quick_for_a_while() {
+        let (lanes, habit) = (Lanes::new().unwrap(), Habit::default());
+        run(&lanes, &habit, true).await;
+        for _ in 0..QUICK_CALLS {
+            assert_eq!(run(&lanes, &habit, false).await.0, "slow-guests");
+        }
+        assert_ne!(run(&lanes, &habit, false).await.0, "slow-guests");
+        // Nobody else's habit.
+        run(&lanes, &habit, true).await;
+        assert_ne!(run(&lanes, &Habit::default(), false).await.0, "slow-guests");
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_the_call() {
+        let lanes = Lanes::new().unwrap();
+        let (turn, habit) = (Turn::new(), Habit::default());
+        turn.find_long();
+        let guest = async {
+            yield_now().await;
+            panic!("a fault of ours");
+        };
+        let mut call = pin!(lanes.run(guest, &turn, &habit));
+        let caught = poll_fn(|context| {
+            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(context))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => Poll::Ready(false),
+                Err(_) => Poll::Ready(true),
+            }
+        });
+        assert!(caught.await);
+    }
+}

@@ -60,6 +60,11 @@ impl Turn {
         .await
     }
 
+    #[cfg(test)]
+    pub(crate) fn find_long(&self) {
+        self.0.is_long.store(true, Ordering::Relaxed);
+    }
+
     fn tick(&self) {
         let computed_us = self.now_us().saturating_sub(self.0.entered_us.load(Ordering::Relaxed));
         if Duration::from_micros(computed_us) >= LONG {

@@ -8,7 +8,7 @@ use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::receipt::{EffectStatus, FailureClass, PlanKind};
 
 use super::support::{FS, FS_RESULT, HTTP, HTTP_RESULT, fs, get, guest, host, job, run, run_on, server};
-use crate::journal::Journal;
+use crate::journal::{Journal, NotBegun};
 use crate::{Host, HostConfig, Roots};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
@@ -152,7 +152,18 @@ fn a_step_that_was_begun_and_never_ended_is_unknown_unless_it_reads() {
     for (step, status) in cases {
         let journal = Journal::default();
         assert!(journal.begin(0, &step).is_ok());
-        assert!(journal.begin(0, &step).is_err());
+        assert_eq!(journal.begin(0, &step), Err(NotBegun::Twice));
         assert_eq!(journal.close()[0].status, status, "{step:?}");
     }
+}
+
+/// A guest may take a moment to end after its call was answered.
+#[test]
+fn nothing_begins_after_the_end_of_a_call() {
+    let (journal, step) = (Journal::default(), get("https://example.com/"));
+    assert_eq!(journal.begin(0, &step), Ok(()));
+    let told = journal.close();
+    assert_eq!(journal.begin(1, &step), Err(NotBegun::Late));
+    journal.end(seen(b"too late"));
+    assert_eq!(told[0].status, EffectStatus::Unknown);
 }
