@@ -20,7 +20,6 @@ use tokio::net::UnixStream;
 
 use crate::floor::BODY;
 
-const EXECUTE: &str = "/v1/actions/fs_read/execute";
 const LEASES: &str = "/v1/leases";
 
 /// A kept connection.
@@ -78,19 +77,34 @@ impl Agent {
         Ok(Self { key, lease, authorization })
     }
 
-    /// The proof of one call.
+    /// The proof of one call of `fs_read`.
     pub fn sign(&self) -> Result<HeaderValue> {
-        proof(&self.key, "POST", EXECUTE, Some(&self.lease), BODY.as_bytes())
+        self.sign_call("fs_read", BODY)
     }
 
+    /// That call.
     pub fn request(&self, proof: HeaderValue) -> Result<Request<Full<Bytes>>> {
-        let request = Request::post(EXECUTE)
+        self.call("fs_read", BODY.to_owned(), proof)
+    }
+
+    /// The proof of one call of `action`.
+    pub fn sign_call(&self, action: &str, body: &str) -> Result<HeaderValue> {
+        proof(&self.key, "POST", &execute(action), Some(&self.lease), body.as_bytes())
+    }
+
+    /// That call.
+    pub fn call(&self, action: &str, body: String, proof: HeaderValue) -> Result<Request<Full<Bytes>>> {
+        let request = Request::post(execute(action))
             .header("host", "localhost")
             .header("authorization", self.authorization.clone())
             .header("dpop", proof)
             .header("content-type", "application/json");
-        Ok(request.body(Full::from(BODY))?)
+        Ok(request.body(Full::from(body))?)
     }
+}
+
+fn execute(action: &str) -> String {
+    format!("/v1/actions/{action}/execute")
 }
 
 /// Anything but an executed call is no measurement.

@@ -34,12 +34,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Starts the gate below `dir` and waits until it is ready.
-    pub async fn start(binary: &Path, dir: &Path) -> Result<Self> {
+    /// Starts the gate below `dir`, with these files in its `manifests/`, and waits until it is ready.
+    pub async fn start(binary: &Path, dir: &Path, manifests: &[(String, Vec<u8>)]) -> Result<Self> {
         let (home, root, log) = (dir.join("h"), dir.join("root"), dir.join("said"));
-        make_home(&home)?;
+        make_home(&home, manifests)?;
         private_dir(&root)?;
         fs::write(root.join("README.md"), FILE)?;
+        private_dir(&root.join("files"))?;
         let said = File::create(&log)?;
         let mut command = Command::new(binary);
         command.args(["up", "--root"]).arg(&root).env("LATCHGATE_HOME", &home).env_remove("LATCHGATE_SOCKET");
@@ -131,16 +132,20 @@ impl Drop for Gate {
 }
 
 /// With the policy that `up` would put there, and no limit on the rate: all calls come from one principal.
-fn make_home(home: &Path) -> Result<()> {
-    let policies = home.join("policies");
-    private_dir(home)?;
-    private_dir(&policies)?;
-    let policy = include_str!("../../policies/standard/policy.cedar");
-    for (path, text) in [(policies.join("standard.cedar"), policy), (home.join("latchgate.toml"), CONFIG)] {
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
+fn make_home(home: &Path, manifests: &[(String, Vec<u8>)]) -> Result<()> {
+    let (policies, actions) = (home.join("policies"), home.join("manifests"));
+    for dir in [home, &policies, &actions] {
+        private_dir(dir)?;
     }
-    Ok(())
+    let policy = include_str!("../../policies/standard/policy.cedar");
+    private_file(&policies.join("standard.cedar"), policy.as_bytes())?;
+    private_file(&home.join("latchgate.toml"), CONFIG.as_bytes())?;
+    manifests.iter().try_for_each(|(name, content)| private_file(&actions.join(name), content))
+}
+
+fn private_file(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    Ok(file.write_all(content)?)
 }
 
 fn private_dir(path: &Path) -> Result<()> {

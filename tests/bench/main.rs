@@ -7,6 +7,7 @@ mod agent;
 mod floor;
 mod gate;
 mod goals;
+mod hostile;
 mod load;
 mod machine;
 mod measure;
@@ -27,15 +28,18 @@ struct Args {
     /// The binary `latchgate`
     #[arg(long)]
     gate: PathBuf,
-    /// The component `fs`
+    /// The component `fs`, for everything but --hostile
     #[arg(long)]
-    guest: PathBuf,
+    guest: Option<PathBuf>,
     /// Where the gate's home is made; its file system is the one measured
     #[arg(long)]
     dir: PathBuf,
     /// Small counts: shows that everything can be measured, not how fast it is
     #[arg(long)]
     short: bool,
+    /// Measure how long hostile guests last, and what innocent calls beside them wait
+    #[arg(long)]
+    hostile: bool,
     /// Measure the libraries alone
     #[arg(long)]
     floor_only: bool,
@@ -74,14 +78,18 @@ fn run(args: &Args) -> Result<()> {
     println!("machine  {}", machine::describe(dir.path())?);
     println!("others   keep {:.0} % of it busy\n", busy * 100.0);
 
-    let floor = || floor::measure(&args.guest, dir.path(), counts.floor);
+    if args.hostile {
+        return hostile::run(&args.gate, dir.path(), args.short, busy);
+    }
+    let guest = args.guest.as_ref().context("--guest is missing")?;
+    let floor = || floor::measure(guest, dir.path(), counts.floor);
     let before = floor()?;
     if args.floor_only {
         before.print();
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let gate = runtime.block_on(Gate::start(&args.gate, dir.path()))?;
+    let gate = runtime.block_on(Gate::start(&args.gate, dir.path(), &[]))?;
     let measured = runtime.block_on(measure_gate(&gate, &counts));
     let measured = measured.with_context(|| format!("the gate said:\n{}", gate.said()))?;
     let floor = before.or_less(floor()?);

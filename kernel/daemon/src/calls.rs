@@ -16,6 +16,7 @@ use latchgate_wire::receipt::Receipt;
 
 use crate::gate::Gate;
 use crate::metrics::Decision;
+use crate::room;
 
 /// An answer, and the intent that it delivers once it is wholly written.
 pub struct Reply {
@@ -51,7 +52,9 @@ pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Repl
     match outcome {
         Ok(Outcome::Recorded(recorded)) => {
             let is_read = is_read(gate, recorded.receipt());
-            Reply::of(Answer::recorded(&recorded), recorded.receipt(), is_read)
+            let bytes = recorded.receipt().result.as_ref().map_or(0, |result| result.bytes);
+            let answer = || Reply::of(Answer::recorded(&recorded), recorded.receipt(), is_read);
+            room::make_room(usize::try_from(bytes).unwrap_or(usize::MAX), answer)
         }
         Ok(Outcome::Held(held)) => match held_answer(gate, held.approval_id(), trace_id, wait).await {
             Some(reply) => reply,

@@ -30,6 +30,7 @@ mod presets;
 mod refusals;
 mod reload;
 mod revocation;
+mod room;
 mod running;
 mod standing;
 

@@ -9,6 +9,7 @@ use latchgate_monitor::ports::Entropy;
 use latchgate_wasm::{Host, Roots};
 
 use crate::clock::GateClock;
+use crate::room;
 
 pub struct GateWorld {
     pub ledger: Ledger,
@@ -59,6 +60,14 @@ impl World for GateWorld {
 
     fn count_panic(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn with_room<T: Send>(
+        &self,
+        bytes: usize,
+        work: impl Future<Output = T> + Send,
+    ) -> impl Future<Output = T> + Send {
+        room::with_room(bytes, work)
     }
 }
 

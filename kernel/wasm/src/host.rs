@@ -108,7 +108,9 @@ impl Host {
         };
         let habit = module.habit.clone();
         let guest = Guest { store, module, invocation: invocation.into(), _place: place };
-        let ended = timeout_at(deadlines.backstop, self.lanes.run(guest.run(), &turn, &habit)).await;
+        let ended =
+            timeout_at(deadlines.backstop, self.lanes.run(guest.run(), &turn, &habit, job.limits.memory_mib))
+                .await;
         let (result, fuel) = match ended {
             Ok(Ended { output: Ok(output), fuel }) => (Ok(output), fuel),
             Ok(Ended { output: Err(error), fuel }) => (Err(stopped(&error, &job)), fuel),

@@ -16,8 +16,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::pace::Turn;
 
-/// How much the slow lane gives way (nice(2)): under load it gets about a tenth of what another thread gets.
-const NICENESS: i32 = 10;
+/// How much the slow lane gives way (nice(2)): beside a busy thread it gets about a third. Much less would make others wait
+/// for it after all, since all threads share the kernel's locks on the process's memory.
+const NICENESS: i32 = 5;
+
+/// The largest `limits.memory_mib` of a guest that may begin in the quick lane: one bulk-memory instruction cannot be
+/// interrupted, and takes as long as its memory is large.
+const QUICK_MEMORY_MIB: u32 = 64;
 
 /// The slow lane. The quick one is wherever the call is.
 pub(crate) struct Lanes {
@@ -49,22 +54,24 @@ impl Habit {
 
 impl Lanes {
     pub(crate) fn new() -> std::io::Result<Self> {
-        let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        // Half of the machine: the other half is left to everything else, whatever guests do.
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let mut slow = Builder::new_multi_thread();
         slow.worker_threads(threads).thread_name("slow-guests").enable_all().on_thread_start(give_way);
         Ok(Self { slow: Some(slow.build()?) })
     }
 
-    /// Runs `guest`, whose pauses `turn` notes, to its end. Dropped before that, the guest ends when it next makes way.
+    /// Runs `guest`, whose pauses `turn` notes and which may have `memory_mib`, to its end. Dropped before that, the guest ends when it next makes way.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         guest: impl Future<Output = T> + Send + 'static,
         turn: &Turn,
         habit: &Habit,
+        memory_mib: u32,
     ) -> T {
         let mut guest: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(turn.clone().noted(guest));
         let Some(slow) = &self.slow else { return guest.await };
-        if !habit.is_slow() {
+        if !habit.is_slow() && memory_mib <= QUICK_MEMORY_MIB {
             let stayed = poll_fn(|context| match guest.as_mut().poll(context) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 Poll::Pending if turn.is_long() => Poll::Ready(None),
@@ -138,7 +145,7 @@ mod tests {
 
     async fn run(lanes: &Lanes, habit: &Habit, is_long: bool) -> (String, i32) {
         let turn = Turn::new();
-        lanes.run(place(turn.clone(), is_long), &turn, habit).await
+        lanes.run(place(turn.clone(), is_long), &turn, habit, QUICK_MEMORY_MIB).await
     }
 
     #[tokio::test]
@@ -167,6 +174,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_guest_with_much_memory_begins_in_the_slow_lane() {
+        let (lanes, turn, habit) = (Lanes::new().unwrap(), Turn::new(), Habit::default());
+        for (memory_mib, is_slow) in [(QUICK_MEMORY_MIB, false), (QUICK_MEMORY_MIB + 1, true)] {
+            let (name, _) = lanes.run(place(turn.clone(), false), &turn, &habit, memory_mib).await;
+            assert_eq!(name == "slow-guests", is_slow, "{memory_mib} MiB");
+        }
+    }
+
+    #[tokio::test]
     async fn a_panic_reaches_the_call() {
         let lanes = Lanes::new().unwrap();
         let (turn, habit) = (Turn::new(), Habit::default());
@@ -175,7 +191,7 @@ mod tests {
             yield_now().await;
             panic!("a fault of ours");
         };
-        let mut call = pin!(lanes.run(guest, &turn, &habit));
+        let mut call = pin!(lanes.run(guest, &turn, &habit, QUICK_MEMORY_MIB));
         let caught = poll_fn(|context| {
             match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(context))) {
                 Ok(Poll::Pending) => Poll::Pending,

@@ -74,6 +74,11 @@ impl Spent {
 }
 
 impl Executed {
+    /// Length of the output's text.
+    pub fn output_bytes(&self) -> usize {
+        self.ran.output.as_ref().map_or(0, String::len)
+    }
+
     /// Whether the sandbox panicked.
     pub fn panicked(&self) -> bool {
         self.panicked
