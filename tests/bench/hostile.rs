@@ -24,8 +24,8 @@ const GRACE: Duration = Duration::from_millis(250);
 const TIMES_MAX: f64 = 2.0;
 /// Hostile calls at a time.
 const BESIDE: usize = 4;
-/// From the beginning of one to that of the next, for each: together about as many as one principal is given by default. More
-/// would measure the gate under load, not beside hostile guests.
+/// From the beginning of one to that of the next, for each: calls that end at once would otherwise measure the gate under load,
+/// not beside hostile guests.
 const EACH: Duration = Duration::from_millis(100);
 
 /// How often things are done.

@@ -5,5 +5,6 @@
 mod compiled;
 mod output;
 mod pinned;
+mod roots;
 mod scene;
 mod stopped;

@@ -17,6 +17,8 @@ mod search;
 mod walk;
 
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod tests;
 
 use std::os::fd::OwnedFd;

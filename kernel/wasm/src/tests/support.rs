@@ -91,7 +91,7 @@ pub(super) fn get(url: &str) -> Step {
     })
 }
 
-pub(super) fn fs(operation: FsOperation, path: &str) -> FsStep {
+pub(crate) fn fs(operation: FsOperation, path: &str) -> FsStep {
     FsStep {
         operation,
         path: FsPath::parse(path).unwrap(),
@@ -102,7 +102,7 @@ pub(super) fn fs(operation: FsOperation, path: &str) -> FsStep {
     }
 }
 
-pub(super) fn text(content: &str) -> Option<Content> {
+pub(crate) fn text(content: &str) -> Option<Content> {
     Some(Content::Text(content.into()))
 }
 
