@@ -107,6 +107,38 @@ fn execute(action: &str) -> String {
     format!("/v1/actions/{action}/execute")
 }
 
+/// One call, again and again.
+#[derive(Clone)]
+pub struct Errand {
+    pub action: String,
+    pub body: String,
+    /// Its answer; anything else is no measurement.
+    pub status: StatusCode,
+}
+
+impl Errand {
+    pub fn executed(action: &str, body: String) -> Self {
+        Self { action: action.into(), body, status: StatusCode::OK }
+    }
+
+    /// Reads the small file.
+    pub fn read() -> Self {
+        Self::executed("fs_read", BODY.into())
+    }
+
+    /// Wants what policy forbids.
+    pub fn denied() -> Self {
+        let body = r#"{"path":".env"}"#.into();
+        Self { action: "fs_read".into(), body, status: StatusCode::FORBIDDEN }
+    }
+
+    pub fn check(&self, status: StatusCode, answer: &[u8]) -> Result<()> {
+        let text = String::from_utf8_lossy(answer);
+        ensure!(status == self.status, "{}: expected {}, not {status} {text}", self.action, self.status);
+        Ok(())
+    }
+}
+
 /// Anything but an executed call is no measurement.
 pub fn check_executed(status: StatusCode, answer: &[u8]) -> Result<()> {
     ensure!(status == StatusCode::OK, "a call was refused: {status} {}", String::from_utf8_lossy(answer));

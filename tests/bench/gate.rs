@@ -19,7 +19,10 @@ use crate::agent::{Connection, proof};
 /// Content of the file that calls read.
 pub const FILE: &str = include_str!("readme.txt");
 
-const CONFIG: &str = "[limits]\ncalls_per_s = 1000000\n";
+/// No limit on the rate, since all calls come from one principal; and an upstream of this machine.
+const CONFIG: &str = "[limits]\ncalls_per_s = 1000000\n[egress]\ndangerous_loopback = true\n";
+/// The line of the standard policy by which fetching waits for a person.
+const ASK_TO_FETCH: &str = "@ask(\"the request leaves this machine, and its address can carry data\")\n";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STATUS: &str = "/v1/status";
 
@@ -30,6 +33,7 @@ const TICKS_PER_S: u64 = 100;
 pub struct Gate {
     child: Child,
     home: PathBuf,
+    root: PathBuf,
     log: PathBuf,
 }
 
@@ -42,13 +46,23 @@ impl Gate {
         fs::write(root.join("README.md"), FILE)?;
         private_dir(&root.join("files"))?;
         let said = File::create(&log)?;
-        let mut command = Command::new(binary);
-        command.args(["up", "--root"]).arg(&root).env("LATCHGATE_HOME", &home).env_remove("LATCHGATE_SOCKET");
-        command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
-        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        let mut gate = Self { child, home, log };
-        gate.wait_until_ready().await?;
+        let child = spawn(binary, &home, &root, said)?;
+        let mut gate = Self { child, home, root, log };
+        gate.wait_until_ready(Duration::from_millis(20)).await?;
         Ok(gate)
+    }
+
+    /// Ends the gate and starts it again on the same home: how long that takes until it is ready, everything compiled
+    /// before.
+    pub async fn restart(&mut self, binary: &Path) -> Result<Duration> {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).context("the gate has no pid")?;
+        kill_process(pid, Signal::TERM)?;
+        ensure!(self.child.wait()?.success(), "the gate did not end in order:\n{}", self.said());
+        let said = OpenOptions::new().append(true).open(&self.log)?;
+        let start = Instant::now();
+        self.child = spawn(binary, &self.home, &self.root, said)?;
+        self.wait_until_ready(Duration::from_millis(2)).await?;
+        Ok(start.elapsed())
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -60,14 +74,14 @@ impl Gate {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    async fn wait_until_ready(&mut self) -> Result<()> {
+    async fn wait_until_ready(&mut self, pause: Duration) -> Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         while !self.is_ready().await {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the gate ended with {status}:\n{}", self.said());
             }
             ensure!(Instant::now() < deadline, "the gate is not ready after 60 s:\n{}", self.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(pause).await;
         }
         Ok(())
     }
@@ -131,13 +145,20 @@ impl Drop for Gate {
     }
 }
 
-/// With the policy that `up` would put there, and no limit on the rate: all calls come from one principal.
+fn spawn(binary: &Path, home: &Path, root: &Path, said: File) -> Result<Child> {
+    let mut command = Command::new(binary);
+    command.args(["up", "--root"]).arg(root).env("LATCHGATE_HOME", home).env_remove("LATCHGATE_SOCKET");
+    command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
+    command.spawn().with_context(|| format!("cannot start {}", binary.display()))
+}
+
+/// With the policy that `up` would put there, but for fetching.
 fn make_home(home: &Path, manifests: &[(String, Vec<u8>)]) -> Result<()> {
     let (policies, actions) = (home.join("policies"), home.join("manifests"));
     for dir in [home, &policies, &actions] {
         private_dir(dir)?;
     }
-    let policy = include_str!("../../policies/standard/policy.cedar");
+    let policy = include_str!("../../policies/standard/policy.cedar").replace(ASK_TO_FETCH, "");
     private_file(&policies.join("standard.cedar"), policy.as_bytes())?;
     private_file(&home.join("latchgate.toml"), CONFIG.as_bytes())?;
     manifests.iter().try_for_each(|(name, content)| private_file(&actions.join(name), content))

@@ -76,8 +76,17 @@ fn goals(floor: &Floor, measured: &Measured, cores: f64) -> Vec<Goal> {
         }
         if level.connections == 32 {
             goals.push(Goal::counted(format!("syncs per call {at}"), level.syncs, ("<", 0.3)));
+            let tail = micros(level.latency.quantile(0.99)) / micros(level.latency.quantile(0.5));
+            goals.push(Goal::timed(format!("p99 {at}: p50"), tail, ("<", 4.0)));
         }
     }
     goals.push(Goal::counted("bytes of log per executed call".into(), measured.log_bytes, ("<=", 3_000.0)));
+    goals.push(Goal::timed("a denied call: executed calls".into(), measured.denied(), ("<=", 0.5)));
+    let ready_ms = measured.ready.quantile(0.5).as_secs_f64() * 1e3;
+    goals.push(Goal::timed("ms from start to ready, modules cached".into(), ready_ms, ("<=", 300.0)));
+    let (idle, after) = (measured.rss.idle as f64 / 1024.0, measured.rss.after as f64 / 1024.0);
+    goals.push(Goal::counted("MiB resident before the first call".into(), idle, ("<", 60.0)));
+    let grown = format!("MiB more after {} calls", measured.rss.calls);
+    goals.push(Goal::counted(grown, after - idle, ("<", 20.0)));
     goals
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use http::HeaderValue;
 use tokio::task::JoinSet;
 
-use crate::agent::{Agent, Connection, check_executed};
+use crate::agent::{Agent, Connection, Errand};
 use crate::gate::Gate;
 use crate::measure::{Samples, cpu_of_process};
 
@@ -30,17 +30,18 @@ pub struct Level {
     pub syncs: Option<f64>,
 }
 
-pub async fn serial(gate: &Gate, warm_up: usize, calls: usize) -> Result<Serial> {
+pub async fn serial(gate: &Gate, errand: &Errand, warm_up: usize, calls: usize) -> Result<Serial> {
     let mut connection = Connection::open(&gate.socket()).await?;
     let agent = Agent::new(&mut connection).await?;
     let (mut signing, mut answer, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     for call in 0..warm_up + calls {
         let start = Instant::now();
-        let proof = agent.sign()?;
+        let proof = agent.sign_call(&errand.action, &errand.body)?;
         let signed = Instant::now();
-        let (status, body) = connection.send(agent.request(proof)?).await?;
+        let request = agent.call(&errand.action, errand.body.clone(), proof)?;
+        let (status, body) = connection.send(request).await?;
         let end = Instant::now();
-        check_executed(status, &body)?;
+        errand.check(status, &body)?;
         if call >= warm_up {
             signing.push(signed - start);
             answer.push(end - signed);
@@ -50,20 +51,21 @@ pub async fn serial(gate: &Gate, warm_up: usize, calls: usize) -> Result<Serial>
     Ok(Serial { signing: Samples::new(signing), answer: Samples::new(answer), whole: Samples::new(whole) })
 }
 
-pub async fn concurrent(gate: &Gate, connections: usize, calls: usize) -> Result<Level> {
+pub async fn concurrent(gate: &Gate, errand: &Errand, connections: usize, calls: usize) -> Result<Level> {
     let mut open = Vec::new();
     for _ in 0..connections {
         open.push(Connection::open(&gate.socket()).await?);
     }
     let agent = Arc::new(Agent::new(&mut Connection::open(&gate.socket()).await?).await?);
     let syncs = gate.syncs().await?;
-    let proofs: Result<Vec<HeaderValue>> = (0..calls).map(|_| agent.sign()).collect();
+    let proofs: Result<Vec<HeaderValue>> =
+        (0..calls).map(|_| agent.sign_call(&errand.action, &errand.body)).collect();
     let proofs = Arc::new(Mutex::new(proofs?));
 
     let (gate_cpu, client_cpu, start) = (gate.cpu()?, cpu_of_process(), Instant::now());
     let mut workers = JoinSet::new();
     for connection in open {
-        workers.spawn(work(connection, Arc::clone(&agent), Arc::clone(&proofs)));
+        workers.spawn(work(connection, Arc::clone(&agent), errand.clone(), Arc::clone(&proofs)));
     }
     let mut latency = Vec::with_capacity(calls);
     while let Some(done) = workers.join_next().await {
@@ -89,6 +91,7 @@ pub async fn concurrent(gate: &Gate, connections: usize, calls: usize) -> Result
 async fn work(
     mut connection: Connection,
     agent: Arc<Agent>,
+    errand: Errand,
     proofs: Arc<Mutex<Vec<HeaderValue>>>,
 ) -> Result<Vec<Duration>> {
     let mut latency = Vec::new();
@@ -96,8 +99,9 @@ async fn work(
         let proof = proofs.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(proof) = proof else { return Ok(latency) };
         let start = Instant::now();
-        let (status, body) = connection.send(agent.request(proof)?).await?;
+        let request = agent.call(&errand.action, errand.body.clone(), proof)?;
+        let (status, body) = connection.send(request).await?;
         latency.push(start.elapsed());
-        check_executed(status, &body)?;
+        errand.check(status, &body)?;
     }
 }

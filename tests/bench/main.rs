@@ -4,6 +4,7 @@
 //! and is no failure; a measurement that could not be made is.
 
 mod agent;
+mod disk;
 mod floor;
 mod gate;
 mod goals;
@@ -11,16 +12,20 @@ mod hostile;
 mod load;
 mod machine;
 mod measure;
+mod upstream;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 
+use agent::Errand;
 use gate::Gate;
 use load::{Level, Serial};
-use measure::micros;
+use measure::{Samples, micros};
+use upstream::Upstream;
 
 #[derive(Parser)]
 #[command(about = "Measure a gate against the libraries it is built on")]
@@ -52,6 +57,9 @@ struct Counts {
     serial: usize,
     /// Per level of concurrency.
     concurrent: usize,
+    /// In all, to see what memory becomes.
+    endurance: usize,
+    starts: usize,
 }
 
 const CONNECTIONS: [usize; 4] = [1, 8, 32, 64];
@@ -69,8 +77,15 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     latchgate_wire::jws::install_crypto();
     let counts = match args.short {
-        true => Counts { floor: 100, warm_up: 20, serial: 100, concurrent: 200 },
-        false => Counts { floor: 3_000, warm_up: 500, serial: 2_000, concurrent: 4_000 },
+        true => Counts { floor: 100, warm_up: 20, serial: 100, concurrent: 200, endurance: 400, starts: 1 },
+        false => Counts {
+            floor: 3_000,
+            warm_up: 500,
+            serial: 2_000,
+            concurrent: 4_000,
+            endurance: 200_000,
+            starts: 5,
+        },
     };
     let dir = tempfile::Builder::new().prefix("b").tempdir_in(&args.dir);
     let dir = dir.with_context(|| format!("no directory below {}", args.dir.display()))?;
@@ -89,8 +104,10 @@ fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let gate = runtime.block_on(Gate::start(&args.gate, dir.path(), &[]))?;
-    let measured = runtime.block_on(measure_gate(&gate, &counts));
+    let upstream = Upstream::start()?;
+    let fetch = (format!("{FETCH}.yaml"), fetch_manifest(&upstream).into_bytes());
+    let mut gate = runtime.block_on(Gate::start(&args.gate, dir.path(), &[fetch]))?;
+    let measured = runtime.block_on(measure_gate(&mut gate, &args.gate, dir.path(), &upstream, &counts));
     let measured = measured.with_context(|| format!("the gate said:\n{}", gate.said()))?;
     let floor = before.or_less(floor()?);
     floor.print();
@@ -105,26 +122,87 @@ pub struct Measured {
     /// Bytes in the log and in the payload store, per executed call.
     pub log_bytes: f64,
     pub payload_bytes: f64,
-    pub rss_kib: u64,
+    /// Written to the device per executed call; `None` where that cannot be told.
+    pub sectors: Option<f64>,
+    pub rss: Rss,
+    /// A refusal by policy, one after the other.
+    pub denied: Serial,
+    /// `http_fetch` from loopback.
+    pub fetch_serial: Serial,
+    pub fetch: Level,
+    /// From the start of the process, with modules compiled before.
+    pub ready: Samples,
 }
 
-async fn measure_gate(gate: &Gate, counts: &Counts) -> Result<Measured> {
-    let serial = load::serial(gate, counts.warm_up, counts.serial).await?;
+/// Resident memory of the gate, in KiB.
+pub struct Rss {
+    /// Before the first call.
+    pub idle: u64,
+    pub after: u64,
+    /// Calls in between.
+    pub calls: usize,
+}
+
+/// `http_fetch`, but from this machine's own upstream.
+const FETCH: &str = "loopback_fetch";
+
+fn fetch_manifest(upstream: &Upstream) -> String {
+    let manifest = include_str!("../../manifests/http_fetch.yaml");
+    let (manifest, _) = manifest.split_once("examples:").unwrap_or((manifest, ""));
+    let ports = format!("ports: [{}]", upstream.port());
+    manifest
+        .replace("action_id: http_fetch", &format!("action_id: {FETCH}"))
+        .replace("ports: [80, 443]", &ports)
+}
+
+async fn measure_gate(
+    gate: &mut Gate,
+    binary: &Path,
+    dir: &Path,
+    upstream: &Upstream,
+    counts: &Counts,
+) -> Result<Measured> {
+    let mut ready = Vec::new();
+    for _ in 0..counts.starts {
+        ready.push(gate.restart(binary).await?);
+    }
+    let idle = gate.rss_kib()?;
+    let read = Errand::read();
+    let serial = load::serial(gate, &read, counts.warm_up, counts.serial).await?;
+    let denied = load::serial(gate, &Errand::denied(), counts.warm_up, counts.serial).await?;
     let (log, payload) = gate.ledger_bytes()?;
+    let sectors = disk::sectors_written(dir);
     let mut levels = Vec::new();
     for connections in CONNECTIONS {
-        levels.push(load::concurrent(gate, connections, counts.concurrent).await?);
+        levels.push(load::concurrent(gate, &read, connections, counts.concurrent).await?);
     }
-    let calls = (counts.concurrent * CONNECTIONS.len()) as f64;
+    let calls = counts.concurrent * CONNECTIONS.len();
     let (log_after, payload_after) = gate.ledger_bytes()?;
+    let sectors_after = disk::sectors_written(dir);
+    let errand = Errand::executed(FETCH, upstream.body());
+    let fetch_serial = load::serial(gate, &errand, counts.warm_up, counts.serial).await?;
+    let fetch = load::concurrent(gate, &errand, FETCH_CONNECTIONS, counts.concurrent).await?;
+    let mut made = 2 * calls;
+    while made < counts.endurance {
+        load::concurrent(gate, &read, 32, counts.concurrent).await?;
+        made += counts.concurrent;
+    }
+    let per_call = |total: u64| total as f64 / calls as f64;
     Ok(Measured {
         serial,
         levels,
-        log_bytes: (log_after - log) as f64 / calls,
-        payload_bytes: (payload_after - payload) as f64 / calls,
-        rss_kib: gate.rss_kib()?,
+        log_bytes: per_call(log_after - log),
+        payload_bytes: per_call(payload_after - payload),
+        sectors: sectors.zip(sectors_after).map(|(before, after)| per_call(after - before)),
+        rss: Rss { idle, after: gate.rss_kib()?, calls: made },
+        denied,
+        fetch_serial,
+        fetch,
+        ready: Samples::new(ready),
     })
 }
+
+const FETCH_CONNECTIONS: usize = 32;
 
 impl Measured {
     fn print(&self) {
@@ -158,6 +236,32 @@ impl Measured {
             "\nledger   {:.0} bytes of log and {:.0} of payload per call",
             self.log_bytes, self.payload_bytes
         );
-        println!("memory   {} KiB resident", self.rss_kib);
+        match self.sectors {
+            Some(sectors) => {
+                println!("disk     {sectors:.1} sectors written to the device per call, by everybody on it")
+            }
+            None => println!("disk     sectors cannot be told here"),
+        }
+        let Rss { idle, after, calls } = self.rss;
+        println!("memory   {idle} KiB resident before the first call, {after} KiB after {calls} calls");
+        let middle = |serial: &Serial| micros(serial.answer.quantile(0.5));
+        println!("denied   {:.1} us (p50), {:.2} of an executed call", middle(&self.denied), self.denied());
+        println!(
+            "fetch    {:.1} us (p50) one after the other; {:.0} calls/s and {:.0} us of the gate's CPU at {}",
+            middle(&self.fetch_serial),
+            self.fetch.calls_per_s,
+            micros(self.fetch.gate_cpu),
+            self.fetch.connections,
+        );
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let [best, worst] = [0.0, 1.0].map(|q| ms(self.ready.quantile(q)));
+        println!(
+            "ready    {best:.0} to {worst:.0} ms after the start of the process, modules compiled before"
+        );
+    }
+
+    /// A refusal, in executed calls.
+    pub fn denied(&self) -> f64 {
+        micros(self.denied.answer.quantile(0.5)) / micros(self.serial.answer.quantile(0.5))
     }
 }
