@@ -100,15 +100,27 @@ pub fn read_unless_world_writable(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(FileError::io(path))
 }
 
-/// Writes a new private file, durable before this returns. An existing one is left alone and is an error.
+/// Writes a new private file, whole or not at all, durable before this returns: a full disk or a power cut leaves no half of a
+/// key. An existing file is left alone and is an error.
 pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut aside = path.as_os_str().to_owned();
+    // Of this process alone: two first starts at once must not write each other's keys.
+    aside.push(format!(".{}.new", std::process::id()));
+    let aside = PathBuf::from(aside);
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        // Unlike a rename, a link never takes the place of a file.
+        fs::hard_link(&aside, path)
     };
-    write().map_err(FileError::io(path))
+    let written = write();
+    // Also after a failure: what was written of it is of use to nobody.
+    let removed = fs::remove_file(&aside);
+    written
+        .and(removed)
+        .and_then(|()| path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()))
+        .map_err(FileError::io(path))
 }
 
 /// Puts a private file in the place of another, or where there was none: whole or not at all.
