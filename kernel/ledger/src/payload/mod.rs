@@ -141,11 +141,18 @@ impl PayloadStore {
                 allocated: 0,
             }),
         };
-        if active.next + len > active.allocated {
-            let missing = active.next + len - active.allocated;
-            let to = active.allocated + missing.next_multiple_of(self.sizes.chunk_bytes);
-            active.file.allocate(active.allocated, to)?;
-            active.allocated = to;
+        let end = active.next + len;
+        if end > active.allocated {
+            let chunks = active.allocated + (end - active.allocated).next_multiple_of(self.sizes.chunk_bytes);
+            active.allocated = match active.file.allocate(active.allocated, chunks) {
+                Ok(()) => chunks,
+                // Near the end of the space that there is, less than a chunk will do.
+                Err(error) if is_full(&error) => {
+                    active.file.allocate(active.allocated, end)?;
+                    end
+                }
+                Err(error) => return Err(error),
+            };
         }
         let at = PayloadAt { segment: number, offset: active.next };
         active.next += len;

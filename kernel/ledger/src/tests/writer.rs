@@ -147,6 +147,18 @@ fn a_full_disk_fails_a_payload_and_nothing_else() {
 }
 
 #[test]
+fn less_room_than_is_taken_at_once_is_enough_for_a_payload() {
+    let home = Home::new();
+    let disk = FaultyDisk::default();
+    let (ledger, _) = home.open_on(Arc::new(disk.clone())).unwrap();
+    disk.set_room(Some(1_000));
+    let at = ledger.payloads().put(b"x").unwrap();
+    assert_eq!(ledger.payloads().read(at).unwrap(), b"x");
+    let full = ledger.payloads().put(&[0; 1_000]);
+    assert!(matches!(full, Err(latchgate_monitor::ports::PayloadError::Full)), "{full:?}");
+}
+
+#[test]
 fn a_failed_sync_ends_everything_and_answers_nobody_as_done() {
     let home = Home::new();
     let disk = FaultyDisk::default();
