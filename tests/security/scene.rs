@@ -88,9 +88,14 @@ impl Scene {
     }
 
     /// On a home that the test laid out.
-    pub fn on(mut gate: Gate) -> Self {
+    pub fn on(gate: Gate) -> Self {
+        Self::on_with(gate, Upstream::start())
+    }
+
+    /// The same with a service that answers as the test wants.
+    pub fn on_with(mut gate: Gate, upstream: Upstream) -> Self {
         gate.start().unwrap_or_else(|refused| panic!("the gate does not start: {refused:#?}"));
-        Self::at(gate, Upstream::start())
+        Self::at(gate, upstream)
     }
 
     fn at(gate: Gate, upstream: Upstream) -> Self {

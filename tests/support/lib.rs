@@ -1,9 +1,9 @@
 //! What the black-box suites stand on: a gate of their own, hostile and honest callers, and a service to call.
 //!
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `entries` (what its ledger
-//! says), `guest` (components to be run by it), `upstream` (the service that actions call), `wire` (bytes on a socket),
-//! `key`, `token` and `proof` (made by hand), and the callers that control every byte: `attempt`, `raw_agent`,
-//! `raw_operator`, and `relay` for whoever calls as another user.
+//! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled),
+//! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
+//! `raw_agent`, `raw_operator`, and `relay` for whoever calls as another user.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails by panicking")]
 
@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod policy;
 pub mod tick;
 
+mod tmpfs;
 mod upstream;
 pub mod world;
 
@@ -41,6 +42,7 @@ pub use proof::Proof;
 pub use raw_agent::RawAgent;
 pub use raw_operator::RawOperator;
 pub use relay::Relay;
+pub use tmpfs::Tmpfs;
 pub use token::Token;
 pub use upstream::{Response, Seen, Upstream, closed_port};
 pub use wire::{Connection, Reply, exchange, raw};
