@@ -28,12 +28,13 @@ fn raise_descriptors() {
     }
 }
 
-/// How many connections an agents' listener takes: half of what is left after files, upstreams and operators.
+/// How many connections agents have together, and operators as many: half each of what is left after files and upstreams.
 pub fn connections_max() -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let share = descriptors.saturating_sub(DESCRIPTORS_KEPT) / 2;
     usize::try_from(share).unwrap_or(usize::MAX).clamp(16, CONNECTIONS_MAX)
 }
 
-const CONNECTIONS_MAX: usize = 1024;
+/// One user alone gets half.
+const CONNECTIONS_MAX: usize = 2048;
 const DESCRIPTORS_KEPT: u64 = 256;

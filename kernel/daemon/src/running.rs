@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 use crate::approvals;
 use crate::builtin::Preset;
 use crate::gate::Gate;
+use crate::hardening::connections_max;
 use crate::http::authority::Authority;
 use crate::http::listen::Socket;
-use crate::http::{Surface, serve, serve_tcp};
+use crate::http::{Allotment, Surface, serve, serve_tcp};
 use crate::notify;
 use crate::reload::reload;
 use crate::start::Sockets;
@@ -78,20 +79,26 @@ const TICKS_PER_COUNT: u32 = 60;
 
 impl Running {
     pub(crate) fn begin(gate: Arc<Gate>, summary: Summary, sockets: Sockets) -> Self {
-        let listen = |socket: Socket, surface| {
+        let allotment = || Allotment::new(connections_max());
+        // One for all that agents come in by.
+        let agents = allotment();
+        let listen = |socket: Socket, surface, allotment| {
             let gate = Arc::clone(&gate);
             tokio::spawn(async move {
-                serve(&socket.listener, gate, surface).await;
+                serve(&socket.listener, gate, surface, allotment).await;
                 Some(socket)
             })
         };
-        let mut servers = vec![listen(sockets.agent, Surface::Agent), listen(sockets.admin, Surface::Admin)];
+        let mut servers = vec![
+            listen(sockets.agent, Surface::Agent, Arc::clone(&agents)),
+            listen(sockets.admin, Surface::Admin, allotment()),
+        ];
         if let Some(tcp) = sockets.tcp {
             let port = tcp.local_addr().map_or(0, |address| address.port());
             let authority = Arc::new(Authority::new(&gate.config.gate.public_base_url, port));
             let gate = Arc::clone(&gate);
             servers.push(tokio::spawn(async move {
-                serve_tcp(&tcp, gate, authority).await;
+                serve_tcp(&tcp, gate, authority, agents).await;
                 None
             }));
         }

@@ -11,7 +11,7 @@ mod empty_policy_denies;
 mod idempotency_key_of_another_request;
 mod operator_key_gets_no_lease;
 mod other_principals_receipts;
-mod other_user;
+pub mod other_user;
 mod renewal_cannot_widen;
 mod revocation_stops_next_call_and_commit;
 mod self_approval;

@@ -1,3 +1,4 @@
-//! What a hostile or unlucky surrounding does to the running gate: disks, connections, clocks, other users, signals.
+//! What a hostile or unlucky surrounding does to the running gate: disks, connections, slow services, signals.
 
+mod connections;
 mod full_disk;

@@ -64,7 +64,7 @@ fn a_head_and_a_body_that_drip_without_end_are_given_up() {
     scene.post(scene.number()).send().expect(200);
 }
 
-/// More connections than the gate takes on the agents' socket, and than a process has descriptors by default: the operators'
+/// More connections than the gate gives one user on the agents' socket, and than a process has descriptors by default: the operators'
 /// socket has its own.
 #[test]
 fn an_agent_that_holds_every_connection_does_not_keep_the_operator_out() {
@@ -73,7 +73,7 @@ fn an_agent_that_holds_every_connection_does_not_keep_the_operator_out() {
     let scene = Scene::allowing();
     setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).unwrap();
     let socket = scene.gate.agent_socket();
-    // Served once each, so that the gate holds them; those behind wait for it to take them.
+    // Served once each, so that the gate holds them; of those behind some are sent away.
     let mut served: Vec<Connection> = (0..SERVED)
         .map(|_| {
             let mut connection = Connection::open(&socket);
@@ -82,7 +82,11 @@ fn an_agent_that_holds_every_connection_does_not_keep_the_operator_out() {
             connection
         })
         .collect();
-    let waiting: Vec<UnixStream> = (0..WAITING).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let mut more: Vec<Connection> = (0..MORE).map(|_| Connection::open(&socket)).collect();
+    for connection in &mut more[SHARE - SERVED..] {
+        assert_eq!(connection.reply().outcome(), (503, "unavailable".into()));
+    }
+    scene.also_counted("unavailable", (SERVED + MORE - SHARE) as u64);
     scene.operator().revoke(&json!({ "all": "everything" }));
     // Not because they were given up meanwhile: the first of them is still held.
     served[0].send(HEALTH);
@@ -90,7 +94,7 @@ fn an_agent_that_holds_every_connection_does_not_keep_the_operator_out() {
         served[0].try_reply().is_some(),
         "the operator was let in after the held connections had timed out"
     );
-    drop((served, waiting));
+    drop((served, more));
     scene.refuses("afterwards", counted(401, "lease_revoked"), scene.post(scene.number()));
     scene.end();
 }
@@ -99,5 +103,7 @@ const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const DESCRIPTORS_BY_DEFAULT: u64 = 1024;
 /// Fewer than the descriptors that are left, more than enough with those that wait.
 const SERVED: usize = 900;
-/// Past the gate's own bound of 1,024 a socket, and fewer than a backlog, so that `connect` does not wait.
-const WAITING: usize = 200;
+/// What one user may hold, of all there are.
+const SHARE: usize = 1024;
+/// Past that share.
+const MORE: usize = 200;

@@ -12,13 +12,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use latchgate_monitor::authenticator::Listener;
+use latchgate_monitor::denial::Denial;
 use latchgate_wire::principal::Principal;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use latchgate_wire::problem::Code;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::allotment::{Allotment, Place};
 use super::authority::Authority;
-use super::{admin, agent, tcp_peer};
+use super::patient::Patient;
+use super::{admin, agent, respond, tcp_peer};
 use crate::gate::Gate;
 
 /// Which routes a Unix socket has.
@@ -41,37 +44,45 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long open requests may take to end once the gate is to stop.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Takes connections of a Unix socket until the gate is to end, then lets those that are open finish.
-pub async fn serve(listener: &UnixListener, gate: Arc<Gate>, surface: Surface) {
-    let connections = Connections::new(gate);
+/// Takes connections of a Unix socket until the gate is to end, then lets those that are open finish. None waits to be taken
+/// behind others: whoever has more than his share is told so and closed.
+pub async fn serve(listener: &UnixListener, gate: Arc<Gate>, surface: Surface, allotment: Arc<Allotment>) {
+    let connections = Connections::new(gate, allotment);
     while let Some(accepted) = connections.next(listener.accept()).await {
-        let Some((stream, permit)) = accepted else { continue };
+        let Some(stream) = accepted else { continue };
         let Ok(peer) = stream.peer_cred() else { continue };
+        let Some((stream, place)) = connections.place(peer.uid(), stream) else { continue };
         let entrance = match surface {
             Surface::Admin => Entrance::Admin,
             Surface::Agent => Entrance::Agent(connections.listener(peer.uid()), None),
         };
-        connections.begin(stream, entrance, permit);
+        connections.begin(stream, entrance, place);
     }
     connections.finish().await;
 }
 
 /// The same for the agent API on a loopback port: who is there is told by the kernel's socket tables, and what a browser could
 /// send is refused by `authority`.
-pub async fn serve_tcp(listener: &TcpListener, gate: Arc<Gate>, authority: Arc<Authority>) {
-    let connections = Connections::new(gate);
+pub async fn serve_tcp(
+    listener: &TcpListener,
+    gate: Arc<Gate>,
+    authority: Arc<Authority>,
+    allotment: Arc<Allotment>,
+) {
+    let connections = Connections::new(gate, allotment);
     while let Some(accepted) = connections.next(listener.accept()).await {
-        let Some((stream, permit)) = accepted else { continue };
+        let Some(stream) = accepted else { continue };
         let addresses = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
         let Ok(uid) = addresses.and_then(|(local, peer)| tcp_peer::uid(local, peer)) else {
             tracing::warn!("a connection whose owner the kernel does not name was closed");
             continue;
         };
         let _nodelay_is_a_courtesy = stream.set_nodelay(true);
+        let Some((stream, place)) = connections.place(uid, stream) else { continue };
         connections.begin(
             stream,
             Entrance::Agent(connections.listener(uid), Some(Arc::clone(&authority))),
-            permit,
+            place,
         );
     }
     connections.finish().await;
@@ -81,16 +92,12 @@ pub async fn serve_tcp(listener: &TcpListener, gate: Arc<Gate>, authority: Arc<A
 struct Connections {
     gate: Arc<Gate>,
     graceful: GracefulShutdown,
-    permits: Arc<Semaphore>,
+    allotment: Arc<Allotment>,
 }
 
 impl Connections {
-    fn new(gate: Arc<Gate>) -> Self {
-        Self {
-            gate,
-            graceful: GracefulShutdown::new(),
-            permits: Arc::new(Semaphore::new(crate::hardening::connections_max())),
-        }
+    fn new(gate: Arc<Gate>, allotment: Arc<Allotment>) -> Self {
+        Self { gate, graceful: GracefulShutdown::new(), allotment }
     }
 
     fn listener(&self, uid: u32) -> Listener {
@@ -100,19 +107,11 @@ impl Connections {
     }
 
     /// The next connection, `Some(None)` where accepting failed, `None` when the gate is to end.
-    async fn next<S, A>(
-        &self,
-        accept: impl Future<Output = io::Result<(S, A)>>,
-    ) -> Option<Option<(S, OwnedSemaphorePermit)>> {
-        let accepted = async {
-            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
-            let (stream, _) = accept.await?;
-            Ok::<_, io::Error>((stream, permit))
-        };
+    async fn next<S, A>(&self, accept: impl Future<Output = io::Result<(S, A)>>) -> Option<Option<S>> {
         tokio::select! {
             () = self.gate.shutdown.cancelled() => None,
-            accepted = accepted => match accepted {
-                Ok(accepted) => Some(Some(accepted)),
+            accepted = accept => match accepted {
+                Ok((stream, _)) => Some(Some(stream)),
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     // Out of descriptors: wait for some to be closed rather than spin.
@@ -123,12 +122,29 @@ impl Connections {
         }
     }
 
-    fn begin<S>(&self, stream: S, entrance: Entrance, permit: OwnedSemaphorePermit)
+    /// A place for one more connection of this user. Without one, `stream` comes back no more: it is told why, and nobody
+    /// waits for it.
+    fn place<S>(&self, uid: u32, stream: S) -> Option<(S, Place)>
+    where
+        S: AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Some(place) = self.allotment.take(uid) {
+            return Some((stream, place));
+        }
+        let denial = Denial::new(Code::Unavailable, "this user has too many connections open already")
+            .remedy("close those that are idle, and send the next request on one that is open");
+        self.gate.refusals.count(denial.code);
+        let bytes = respond::unasked(&denial);
+        tokio::spawn(async move { Patient::new(stream).write_all(&bytes).await });
+        None
+    }
+
+    fn begin<S>(&self, stream: S, entrance: Entrance, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let delivery = Arc::new(Delivery { gate: Arc::clone(&self.gate), pending: Mutex::new(None) });
-        let io = TokioIo::new(Stream { inner: stream, delivery: Arc::clone(&delivery) });
+        let io = TokioIo::new(Stream { inner: Patient::new(stream), delivery: Arc::clone(&delivery) });
         let gate = Arc::clone(&self.gate);
         let service = service_fn(move |request| {
             let (gate, entrance, delivery) = (Arc::clone(&gate), entrance.clone(), Arc::clone(&delivery));
@@ -142,19 +158,13 @@ impl Connections {
                 Ok::<_, std::convert::Infallible>(response)
             }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .half_close(false)
-            .serve_connection(io, service);
-        let watched = self.graceful.watch(connection);
+        let watched = self.graceful.watch(protocol().serve_connection(io, service));
         tokio::spawn(async move {
             // A broken connection is the client's affair: its call goes on without it.
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "connection ended");
             }
-            drop(permit);
+            drop(place);
         });
     }
 
@@ -164,6 +174,13 @@ impl Connections {
             tracing::warn!("connections were still open at the end");
         }
     }
+}
+
+fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    protocol.max_buf_size(HEAD_BYTES_MAX).half_close(false);
+    protocol
 }
 
 /// The answer on its way out of this connection. HTTP/1.1 has one at a time.
@@ -245,3 +262,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,14 @@ pub mod authority;
 
 mod admin;
 mod agent;
+mod allotment;
 mod connection;
 pub mod incoming;
+mod patient;
 mod people;
 mod respond;
 mod tcp_peer;
 mod trace_context;
 
+pub use allotment::Allotment;
 pub use connection::{Surface, serve, serve_tcp};

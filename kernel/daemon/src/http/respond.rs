@@ -84,6 +84,19 @@ pub fn problem(denial: &Denial, trace_id: TraceId) -> Response<Whole> {
     response
 }
 
+/// A refusal to whoever has asked nothing yet, with which the connection ends: head and body as they go onto the wire.
+pub fn unasked(denial: &Denial) -> Vec<u8> {
+    let problem = denial.problem();
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\nretry-after: 1\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
 fn document(
     status: u16,
     content_type: &'static str,
