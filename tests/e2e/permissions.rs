@@ -68,14 +68,14 @@ fn another_user_reaches_neither_socket() {
     for path in [gate.home(), &gate.home().join("run"), &gate.home().join("run/admin")] {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
     }
-    let Some(shared) = SharedBinary::copy() else { return };
+    let Some((_dir, copy)) = binary_for_others() else { return };
     // Even where the directories let everyone through, the sockets do not.
     for path in [gate.base(), gate.home(), &gate.home().join("run"), &gate.home().join("run/admin")] {
         chmod(path, 0o755);
     }
     for args in [&["call", "fs_list", "{}"][..], &["approvals", "list"]] {
         let mut command = gate.command(args);
-        let mut stranger = Command::new(shared.path());
+        let mut stranger = Command::new(&copy);
         stranger.args(args).env_clear().envs(command.get_envs().filter_map(|(n, v)| Some((n, v?))));
         std::os::unix::process::CommandExt::uid(&mut stranger, OTHER_UID);
         std::os::unix::process::CommandExt::gid(&mut stranger, OTHER_UID);
@@ -98,8 +98,8 @@ fn another_user_reaches_neither_socket() {
 
 #[test]
 fn a_gate_runs_as_any_user_and_calls_belong_to_the_uid_that_made_them() {
-    let Some(shared) = SharedBinary::copy() else { return };
-    let gate = Gate::builder().uid(OTHER_UID).binary(shared.path()).root_file("a", "x").start();
+    let Some((_dir, copy)) = binary_for_others() else { return };
+    let gate = Gate::builder().uid(OTHER_UID).binary(&copy).root_file("a", "x").start();
     gate.cli(&["call", "fs_read", r#"{"path":"a"}"#]).exited(0);
     let outcome = &gate.entries_of("call.outcome")[0];
     assert_eq!(outcome["principal"], format!("uid:{OTHER_UID}"));
@@ -118,8 +118,8 @@ fn a_gate_runs_as_any_user_and_calls_belong_to_the_uid_that_made_them() {
 
 #[test]
 fn a_key_of_another_user_is_refused_with_its_chown() {
-    let Some(shared) = SharedBinary::copy() else { return };
-    let mut gate = Gate::builder().uid(OTHER_UID).binary(shared.path()).start();
+    let Some((_dir, copy)) = binary_for_others() else { return };
+    let mut gate = Gate::builder().uid(OTHER_UID).binary(&copy).start();
     gate.terminate();
     let key = gate.keys().join("lease.key");
     chown(&key, Some(0), Some(0)).unwrap();

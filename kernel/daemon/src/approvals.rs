@@ -189,6 +189,10 @@ pub async fn approve(
     operated: Operated,
     trace_id: TraceId,
 ) -> Result<Decided, Denial> {
+    if gate.is_draining() {
+        return Err(Denial::new(Code::Draining, "the gate is shutting down, so nothing is executed")
+            .remedy("approve after the restart: the call stays held"));
+    }
     let approval = find(gate, id)?;
     let reach = standing::reach(gate, &approval, request.scope, request.reach)?;
     let body = ApprovalDecided {

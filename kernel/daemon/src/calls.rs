@@ -172,7 +172,7 @@ async fn held_answer(gate: &Arc<Gate>, id: ApprovalId, trace_id: TraceId, wait: 
     Some(Reply::plain(Answer::denied(&denial, trace_id)))
 }
 
-/// The approval once nothing more will come of it, or `None` after `wait`.
+/// The approval once nothing more will come of it, or `None` after `wait`, or when the gate is to end.
 pub async fn decided(gate: &Gate, id: ApprovalId, wait: Duration) -> Option<Approval> {
     let mut changed = gate.world.ledger.changed();
     let terminal = async {
@@ -184,7 +184,11 @@ pub async fn decided(gate: &Gate, id: ApprovalId, wait: Duration) -> Option<Appr
             changed.changed().await.ok()?;
         }
     };
-    tokio::time::timeout(wait, terminal).await.ok().flatten()
+    tokio::select! {
+        approval = terminal => approval,
+        () = tokio::time::sleep(wait) => None,
+        () = gate.shutdown.cancelled() => None,
+    }
 }
 
 fn is_terminal(approval: &Approval) -> bool {

@@ -1,5 +1,6 @@
 //! A gate that listens: its background work, and its end in order.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub struct Running {
 
 /// Expiry of approvals and marks of delivery.
 const TICK: Duration = Duration::from_secs(1);
+/// How long a call that was stopped may take to be recorded: a batch or two, on a slow disk.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Refusals before authentication are counted into one entry in so many ticks.
 const TICKS_PER_COUNT: u32 = 60;
 
@@ -111,7 +114,7 @@ impl Running {
         &self.summary
     }
 
-    /// Runs until SIGTERM, SIGINT or an operator's shutdown, then ends in order.
+    /// Runs until SIGTERM, SIGINT or an operator's shutdown, then ends in order; a second signal stops the calls that run.
     ///
     /// # Errors
     /// If the ledger could not be closed; the next start recovers it.
@@ -133,22 +136,43 @@ impl Running {
                 },
             }
         };
-        self.stop(reason).await
+        let again = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        self.end(reason, again).await
     }
 
-    /// Drain: no new calls, running ones end or are given up after `drain_s`, then the ledger is closed. Calls given up have an
-    /// intent and no outcome: the next start makes them `unknown`.
+    /// Ends in order, as [`Running::wait`] does when it is told to.
     ///
     /// # Errors
     /// If the ledger could not be closed.
     pub async fn stop(self, reason: &str) -> Result<(), String> {
+        self.end(reason, std::future::pending()).await
+    }
+
+    /// Drain: no new calls; running ones end, or are stopped after `drain_s` or when `hurry` comes, with what is known of each as
+    /// its outcome. Then the ledger is closed.
+    async fn end(self, reason: &str, hurry: impl Future<Output = ()>) -> Result<(), String> {
         notify::tell(notify::STOPPING);
         let gate = self.gate;
         gate.draining.store(true, Ordering::Relaxed);
         gate.tasks.close();
-        if tokio::time::timeout(gate.drain(), gate.tasks.wait()).await.is_err() {
-            tracing::warn!(calls = gate.tasks.len(), "calls were still running at the end of the drain time");
+        if !gate.tasks.is_empty() {
+            let (calls, drain_s) = (gate.tasks.len(), gate.drain().as_secs());
+            tracing::warn!(calls, drain_s, "ending once running calls have; a second signal stops them");
         }
+        tokio::select! {
+            () = gate.tasks.wait() => {}
+            () = tokio::time::sleep(gate.drain()) => {
+                tracing::warn!(calls = gate.tasks.len(), "calls still run at the end of the drain time: they are stopped");
+            }
+            () = hurry => tracing::warn!(calls = gate.tasks.len(), "told again to end: running calls are stopped"),
+        }
+        gate.world.host.end();
+        record_what_runs(&gate).await;
         gate.shutdown.cancel();
         let mut sockets = Vec::new();
         for server in self.servers {
@@ -156,11 +180,24 @@ impl Running {
             sockets.push(server.await);
         }
         self.ticker.abort();
+        // Of calls that came in while the first of these was waited for.
+        record_what_runs(&gate).await;
         gate.record_deliveries().await;
         record_refusals(&gate).await;
         let closed = gate.world.ledger.close(reason).await;
         drop(sockets);
         closed.map_err(|error| format!("the ledger was not closed: {error}"))
+    }
+}
+
+/// Waits for the outcomes of calls that were stopped. One that does not stop has an intent and no outcome: the next start
+/// makes it `unknown`.
+async fn record_what_runs(gate: &Gate) {
+    if tokio::time::timeout(STOP_TIMEOUT, gate.tasks.wait()).await.is_err() {
+        tracing::error!(
+            calls = gate.tasks.len(),
+            "calls did not stop; the next start records them as unknown"
+        );
     }
 }
 

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use crate::pace::{Pace, TICK};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Guests that run at once. Further calls wait for a place within their own time limit.
-pub(crate) const GUESTS_MAX: usize = 128;
+/// Guests that run at once, of which one principal has half. Further calls wait for a place within their own time limit.
+pub(crate) const GUESTS_MAX: usize = 256;
 
 /// Per guest. Components of other languages bring a language runtime made of many core modules.
 pub(crate) const CORE_INSTANCES_MAX: u32 = 64;

@@ -1,10 +1,10 @@
 //! One guest, from its instance to its end, wherever it runs.
 
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 
 use crate::call::Call;
 use crate::module::{Module, RunParams, RunResult};
+use crate::places::Place;
 
 /// About to be instantiated.
 pub(crate) struct Guest {
@@ -12,7 +12,7 @@ pub(crate) struct Guest {
     pub(crate) module: Module,
     pub(crate) invocation: String,
     /// Taken until nothing is left of the guest.
-    pub(crate) _place: OwnedSemaphorePermit,
+    pub(crate) _place: Place,
 }
 
 /// What came of it.

@@ -7,9 +7,9 @@ use latchgate_monitor::manifest::Import;
 use latchgate_monitor::ports::Sandbox;
 use latchgate_monitor::steps::{Invocation, Permit, Ran, StepFailure};
 use latchgate_wire::digest::Digest;
+use latchgate_wire::ids::TraceId;
 use latchgate_wire::receipt::{FailureClass, Runtime};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
@@ -23,8 +23,10 @@ use crate::limiter::Limiter;
 use crate::log::Lines;
 use crate::module::{Modules, RegisterError};
 use crate::pace::{Pace, Turn};
+use crate::places::Places;
 use crate::roots::Roots;
 use crate::stop::{Stop, output_bytes_max};
+use crate::stops::Stops;
 
 /// The ways out that guests have.
 pub struct HostConfig {
@@ -37,7 +39,8 @@ pub struct HostConfig {
 /// Runs guests. Built once and shared.
 pub struct Host {
     modules: Modules,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    stops: Stops,
     egress: Arc<Egress>,
     roots: Roots,
     lanes: Lanes,
@@ -57,8 +60,8 @@ impl Host {
         let lanes = Lanes::new().map_err(|error| EngineError(error.to_string()))?;
         let HostConfig { egress, roots, cache } = config;
         let modules = Modules::new(engine.wasmtime(), cache);
-        let places = Arc::new(Semaphore::new(GUESTS_MAX));
-        Ok(Self { modules, places, egress, roots, lanes, engine })
+        let (places, stops) = (Places::new(GUESTS_MAX), Stops::default());
+        Ok(Self { modules, places, stops, egress, roots, lanes, engine })
     }
 
     /// Admits a component under its pinned digest and the imports that its manifest declares. `name` is for messages. Compiles,
@@ -86,6 +89,16 @@ impl Host {
         self.engine.wasmtime()
     }
 
+    /// Stops every guest, and those that come later: what was begun and is not known to have ended becomes part of each outcome.
+    pub fn end(&self) {
+        self.stops.end();
+    }
+
+    /// Stops these calls, those of them that have not come yet as well: their leases were revoked.
+    pub fn stop(&self, calls: &[TraceId]) {
+        self.stops.stop(calls);
+    }
+
     /// Everything that [`Sandbox::run`] does, for a job however it came about.
     pub(crate) async fn run_job(&self, job: Job, invocation: impl Into<String>) -> Ran {
         let deadlines = Deadlines::from_now(&job.limits);
@@ -95,11 +108,14 @@ impl Host {
                 deadlines,
             );
         };
-        let places = Arc::clone(&self.places);
-        let Ok(Ok(place)) = timeout_at(deadlines.guest, places.acquire_owned()).await else {
-            return not_run(busy(), deadlines);
+        let job = Arc::new(job);
+        let place = tokio::select! {
+            biased;
+            stop = self.stops.told(job.trace_id) => return not_run(stop.failure(), deadlines),
+            place = timeout_at(deadlines.guest, self.places.take(&job.principal)) => place,
         };
-        let (job, journal, turn) = (Arc::new(job), Journal::default(), Turn::new());
+        let Ok(place) = place else { return not_run(busy(), deadlines) };
+        let (journal, turn) = (Journal::default(), Turn::new());
         let store = match self.store(&job, &journal, deadlines, turn.clone()) {
             Ok(store) => store,
             Err(error) => {
@@ -108,14 +124,18 @@ impl Host {
         };
         let habit = module.habit.clone();
         let guest = Guest { store, module, invocation: invocation.into(), _place: place };
-        let ended =
-            timeout_at(deadlines.backstop, self.lanes.run(guest.run(), &turn, &habit, job.limits.memory_mib))
-                .await;
-        let (result, fuel) = match ended {
-            Ok(Ended { output: Ok(output), fuel }) => (Ok(output), fuel),
-            Ok(Ended { output: Err(error), fuel }) => (Err(stopped(&error, &job)), fuel),
-            // It may be ending still. What nobody measured counts as all of it.
-            Err(_) => (Err(Stop::Time { ms: job.limits.time_ms }.failure()), job.limits.fuel),
+        let running = self.lanes.run(guest.run(), &turn, &habit, job.limits.memory_mib);
+        // What nobody measured counts as all of it: dropped, a guest may be ending still.
+        let unmeasured = |stop: Stop| (Err(stop.failure()), job.limits.fuel);
+        let (result, fuel) = tokio::select! {
+            // A guest that has ended has ended.
+            biased;
+            ended = timeout_at(deadlines.backstop, running) => match ended {
+                Ok(Ended { output: Ok(output), fuel }) => (Ok(output), fuel),
+                Ok(Ended { output: Err(error), fuel }) => (Err(stopped(&error, &job)), fuel),
+                Err(_) => unmeasured(Stop::Time { ms: job.limits.time_ms }),
+            },
+            stop = self.stops.told(job.trace_id) => unmeasured(stop),
         };
         ran(result, &journal, fuel, deadlines)
     }

@@ -24,7 +24,9 @@ mod journal;
 mod lanes;
 mod limiter;
 mod pace;
+mod places;
 mod stop;
+mod stops;
 
 mod fs;
 mod http;

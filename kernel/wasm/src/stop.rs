@@ -12,6 +12,10 @@ use crate::engine::TABLE_ELEMENTS_MAX;
 pub(crate) enum Stop {
     #[error("the component took longer than {ms} ms (limits.time_ms)")]
     Time { ms: u64 },
+    #[error("the gate was told to end before the component had")]
+    Ending,
+    #[error("the lease was revoked while the component ran")]
+    Revoked,
     #[error("the component asked for more than {mib} MiB of memory (limits.memory_mib)")]
     Memory { mib: u32 },
     #[error("the component asked for a table of more than {TABLE_ELEMENTS_MAX} elements")]
@@ -58,15 +62,17 @@ impl Stop {
             | Self::HostCalls { .. }
             | Self::Fuel { .. }
             | Self::Output { .. } => "ask for less, or have the limit raised in the action's manifest",
+            Self::Ending => "call again after the restart: you get what is known of this call",
+            Self::Revoked => "ask the operator, then take a new lease",
             Self::Table | Self::Stack | Self::Trap(_) | Self::Other => {
                 "tell whoever maintains the action's component"
             }
         };
-        StepFailure {
-            class: FailureClass::GuestStopped,
-            message: self.to_string(),
-            remediation: Some(remediation.into()),
-        }
+        let class = match self {
+            Self::Revoked => FailureClass::Revoked,
+            _ => FailureClass::GuestStopped,
+        };
+        StepFailure { class, message: self.to_string(), remediation: Some(remediation.into()) }
     }
 }
 

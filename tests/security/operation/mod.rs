@@ -1,4 +1,6 @@
 //! What a hostile or unlucky surrounding does to the running gate: disks, connections, slow services, signals.
 
 mod connections;
+mod ending;
 mod full_disk;
+mod slow_service;

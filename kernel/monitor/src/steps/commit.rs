@@ -77,6 +77,11 @@ impl Permit {
         &self.limits
     }
 
+    /// Whose call it is.
+    pub fn principal(&self) -> &str {
+        &self.principal
+    }
+
     /// Connections are never shared between principals or actions.
     pub fn partition(&self) -> String {
         format!("{} {}", self.principal, self.action_id)

@@ -41,6 +41,7 @@ pub(super) fn job(component: &[u8], limits: Limits, steps: Vec<Step>) -> Job {
         module_digest: Digest::of(component),
         imports: ALL.to_vec(),
         limits,
+        principal: "tester".into(),
         partition: "tester test".into(),
         action_id: "test".into(),
         trace_id: TraceId::new(0, 1),
