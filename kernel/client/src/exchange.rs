@@ -28,7 +28,7 @@ pub(crate) enum Effect {
 }
 
 /// A request before it is signed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     pub method: Method,
     /// Path and query.

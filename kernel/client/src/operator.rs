@@ -243,7 +243,15 @@ impl OperatorClient {
         exchange::read(&self.send(Outgoing { within: exchange::EXECUTION, ..outgoing }).await?)
     }
 
+    /// A refusal for the proof's time has done nothing: it is sent once more, signed by the gate's clock.
     async fn send(&self, outgoing: Outgoing) -> Result<Answer, ClientError> {
+        match self.send_once(outgoing.clone()).await {
+            Err(refusal) if self.signer.learns(&refusal) => self.send_once(outgoing).await,
+            result => result,
+        }
+    }
+
+    async fn send_once(&self, outgoing: Outgoing) -> Result<Answer, ClientError> {
         let proof = self.signer.proof(outgoing.method.as_str(), &outgoing.path, None, &outgoing.body)?;
         let credentials = Credentials { authorization: None, proof: Some(proof) };
         exchange::send(&self.transport, outgoing, credentials).await

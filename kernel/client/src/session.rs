@@ -80,7 +80,15 @@ impl Session {
         }
     }
 
+    /// A refusal for the proof's time has done nothing: it is sent once more, signed by the gate's clock.
     async fn send_under(&self, lease: &Lease, outgoing: Outgoing) -> Result<Answer, ClientError> {
+        match self.send_once(lease, outgoing.clone()).await {
+            Err(refusal) if self.signer.learns(&refusal) => self.send_once(lease, outgoing).await,
+            result => result,
+        }
+    }
+
+    async fn send_once(&self, lease: &Lease, outgoing: Outgoing) -> Result<Answer, ClientError> {
         let proof = self.signer.proof(
             outgoing.method.as_str(),
             &outgoing.path,

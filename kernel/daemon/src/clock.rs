@@ -5,6 +5,7 @@
 //! a proof or an approval.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use latchgate_monitor::ports::Clock;
 use latchgate_wire::time::Timestamp;
@@ -22,7 +23,7 @@ pub struct GateClock {
 
 impl GateClock {
     pub fn start() -> Self {
-        let offset = read_ms(ClockId::Realtime) - read_ms(ClockId::Boottime);
+        let offset = wall_ms() - boot_ms();
         Self { offset_ms: AtomicI64::new(offset), accepted_drift_ms: AtomicI64::new(0) }
     }
 
@@ -53,13 +54,13 @@ impl GateClock {
     }
 
     fn drift_ms(&self) -> i64 {
-        read_ms(ClockId::Realtime) - self.now().as_ms()
+        wall_ms() - self.now().as_ms()
     }
 }
 
 impl Clock for GateClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.offset_ms.load(Ordering::Relaxed) + read_ms(ClockId::Boottime))
+        Timestamp::from_ms(self.offset_ms.load(Ordering::Relaxed) + boot_ms())
     }
 }
 
@@ -67,8 +68,14 @@ fn suspect(drift_ms: i64) -> Option<i64> {
     (drift_ms.abs() > DRIFT_MS_MAX).then_some(drift_ms)
 }
 
-fn read_ms(clock: ClockId) -> i64 {
-    let time = clock_gettime(clock);
+fn wall_ms() -> i64 {
+    // Before 1970 is as far away as it can be.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn boot_ms() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }
 

@@ -143,7 +143,7 @@ impl Operators {
             require_bh: true,
             now,
         };
-        let proof = dpop::verify(text, &expected).map_err(|e| Denial::new(e.code(), e.to_string()))?;
+        let proof = dpop::verify(text, &expected).map_err(|error| Denial::proof(&error, now))?;
         let jkt = proof.jkt();
         let operators = self.by_key.load();
         let Some(operator) = operators.get(&jkt) else {

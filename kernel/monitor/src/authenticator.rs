@@ -207,7 +207,7 @@ impl Authenticator {
             require_bh: claims.bh || self.require_body_hash,
             now,
         };
-        let proof = dpop::verify(text, &expected).map_err(|e| Denial::new(e.code(), e.to_string()))?;
+        let proof = dpop::verify(text, &expected).map_err(|error| Denial::proof(&error, now))?;
         Ok(ProofId { jkt: proof.jkt().to_string(), jti: proof.jti().to_owned(), iat: proof.iat() })
     }
 }

@@ -1,7 +1,9 @@
 //! Refusals: a `Denial` is the caller's or policy's and safe to tell; a `Fault` is ours and told by code only.
 
+use latchgate_wire::dpop::DpopError;
 use latchgate_wire::problem::{Code, Problem};
 use latchgate_wire::receipt::{EffectStatus, PolicyRef};
+use latchgate_wire::time::Timestamp;
 
 use crate::ports::{CommitError, PayloadError, ProbeError, Refusal};
 
@@ -18,6 +20,8 @@ pub struct Denial {
     /// The rule that denied: for the ledger, never for the agent.
     pub policy: Option<PolicyRef>,
     pub effect: EffectStatus,
+    /// Where a proof was refused for its time: what the gate's clock says.
+    pub gate_time: Option<Timestamp>,
     /// The cause, for the operator's log only: set where the gate is at fault.
     pub cause: Option<String>,
 }
@@ -32,6 +36,7 @@ impl Denial {
             deny_reason: None,
             policy: None,
             effect: EffectStatus::None,
+            gate_time: None,
             cause: None,
         }
     }
@@ -41,6 +46,13 @@ impl Denial {
         let mut denial =
             Self::new(Code::Internal, "the gate is at fault; its log has the cause under the trace id");
         denial.cause = Some(cause.into());
+        denial
+    }
+
+    /// A proof that does not hold. Where its time is at fault, the caller is told the gate's.
+    pub fn proof(error: &DpopError, now: Timestamp) -> Self {
+        let mut denial = Self::new(error.code(), error.to_string());
+        denial.gate_time = error.is_about_time().then_some(now);
         denial
     }
 
@@ -56,6 +68,7 @@ impl Denial {
         problem.pointer = self.pointer.clone();
         problem.deny_reason = self.deny_reason.clone();
         problem.effect = self.effect;
+        problem.gate_time = self.gate_time;
         if self.code == Code::SchemaViolation {
             problem.reason = Some(self.detail.clone());
         }

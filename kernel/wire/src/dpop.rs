@@ -209,6 +209,13 @@ fn numeric_date(value: &Value) -> Result<i64, DpopError> {
     whole.ok_or(DpopError::Missing("iat"))
 }
 
+impl DpopError {
+    /// Whether another time would have done.
+    pub fn is_about_time(&self) -> bool {
+        matches!(self, Self::TooOld { .. } | Self::TooNew { .. })
+    }
+}
+
 fn check_time(iat: i64, now: Timestamp) -> Result<(), DpopError> {
     let age_s = now.as_secs().saturating_sub(iat);
     if age_s > AGE_S_MAX {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TraceId;
 use crate::receipt::EffectStatus;
+use crate::time::Timestamp;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $retryable:literal $title:literal;)+) => {
@@ -113,6 +114,9 @@ pub struct Problem {
     /// The receipt, if the call was executed or may have been.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt_id: Option<String>,
+    /// The gate's clock, where it refused a proof for its time: what a new proof's `iat` is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate_time: Option<Timestamp>,
 }
 
 impl Problem {
@@ -132,6 +136,7 @@ impl Problem {
             pointer: None,
             reason: None,
             receipt_id: None,
+            gate_time: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a hostile or unlucky surrounding does to the running gate: disks, connections, slow services, signals.
 
+mod clock_steps;
 mod connections;
 mod ending;
 mod full_disk;

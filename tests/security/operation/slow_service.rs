@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use latchgate_tests::{
-    Connection, Gate, GateBuilder, RawAgent, Response, Seen, SharedBinary, Upstream, policy, tick,
+    Connection, Gate, GateBuilder, RawAgent, Response, Seen, Upstream, binary_for_others, policy, tick,
 };
 use serde_json::json;
 
@@ -59,8 +59,8 @@ fn sixty_four_calls_that_hang_stall_no_other_agent() {
 /// One principal's calls never take the last place in the sandbox.
 #[test]
 fn calls_that_hang_by_the_hundred_leave_room_for_another_principal() {
-    let Some(shared) = SharedBinary::copy() else { return };
-    let gate = patient(Gate::builder().uid(OTHER).binary(&shared.path())).prepare();
+    let Some((_dir, binary)) = binary_for_others() else { return };
+    let gate = patient(Gate::builder().uid(OTHER).binary(&binary)).prepare();
     let scene = Scene::on_with(gate, Upstream::answering(hangs));
     let socket = scene.gate.agent_socket();
     let hostile = as_other(|| RawAgent::connect(&socket, &json!({})));

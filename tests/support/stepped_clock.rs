@@ -1,0 +1,91 @@
+//! A wall clock that a test steps while the gate runs: what the gate's process asks the C library for the time is answered
+//! with so many seconds more, or less. The clock of the machine stays as it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::binary::Ran;
+use crate::builder::GateBuilder;
+
+pub struct SteppedClock {
+    dir: TempDir,
+}
+
+impl SteppedClock {
+    /// `None` where there is no C compiler, and that is said.
+    ///
+    /// # Panics
+    /// If it does not compile.
+    pub fn new() -> Option<Self> {
+        if Command::new("cc").arg("--version").output().is_err() {
+            eprintln!("LEFT OUT: a clock can only be stepped with a C compiler");
+            return None;
+        }
+        let dir = tempfile::Builder::new().prefix("gate-").tempdir_in("/tmp").unwrap();
+        let clock = Self { dir };
+        clock.step(0);
+        fs::write(clock.path("clock.c"), SOURCE).unwrap();
+        let mut compile = Command::new("cc");
+        compile
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(clock.path("clock.so"))
+            .arg(clock.path("clock.c"));
+        Ran::of(&mut compile).exited(0);
+        Some(clock)
+    }
+
+    /// A gate, and commands, that go by this clock.
+    #[must_use]
+    pub fn given_to(&self, builder: GateBuilder) -> GateBuilder {
+        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+        builder
+            .env("LD_PRELOAD", &text(self.path("clock.so")))
+            .env("STEPPED_CLOCK", &text(self.path("seconds")))
+    }
+
+    /// The clock is so many seconds ahead of the machine's from here on.
+    ///
+    /// # Panics
+    /// If that cannot be written.
+    pub fn step(&self, seconds: i64) {
+        // Renamed into place: whoever reads sees one number or the other.
+        fs::write(self.path("next"), seconds.to_string()).unwrap();
+        fs::rename(self.path("next"), self.path("seconds")).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::join(self.dir.path(), name)
+    }
+}
+
+const SOURCE: &str = r#"
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static long seconds(void) {
+    char text[32] = {0};
+    const char *path = getenv("STEPPED_CLOCK");
+    int kept = errno;
+    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (file >= 0) {
+        if (read(file, text, sizeof text - 1) < 0) text[0] = 0;
+        close(file);
+    }
+    errno = kept;
+    return strtol(text, 0, 10);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = (int)syscall(SYS_clock_gettime, clock, time);
+    if (result == 0 && clock == CLOCK_REALTIME) time->tv_sec += seconds();
+    return result;
+}
+"#;
