@@ -52,6 +52,6 @@ pub use home::places::{PlaceError, Places};
 pub use init::{InitOptions, Initialised, init};
 pub use policies::HomePolicy;
 pub use prepare::Manner;
-pub use running::{Running, Summary};
+pub use running::{Running, Signals, Summary};
 pub use start::{StartError, StartOptions, start};
 pub use telemetry::Logs;

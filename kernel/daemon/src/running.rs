@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use latchgate_monitor::ports::Clock as _;
 use latchgate_wire::receipt::Boundary;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::approvals;
@@ -80,6 +80,27 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Refusals before authentication are counted into one entry in so many ticks.
 const TICKS_PER_COUNT: u32 = 60;
 
+/// What ends a gate from outside, or has it reload. To be had before the gate starts: one that comes meanwhile is heeded once
+/// it runs, where it would kill a process that does not listen for it.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// # Errors
+    /// If the system does not hand them over.
+    pub fn install() -> Result<Self, String> {
+        let handler = |kind| signal(kind).map_err(|error| format!("signals cannot be handled: {error}"));
+        Ok(Self {
+            terminate: handler(SignalKind::terminate())?,
+            interrupt: handler(SignalKind::interrupt())?,
+            hangup: handler(SignalKind::hangup())?,
+        })
+    }
+}
+
 impl Running {
     pub(crate) fn begin(gate: Arc<Gate>, summary: Summary, sockets: Sockets) -> Self {
         let allotment = || Allotment::new(connections_max());
@@ -118,11 +139,8 @@ impl Running {
     ///
     /// # Errors
     /// If the ledger could not be closed; the next start recovers it.
-    pub async fn wait(self) -> Result<(), String> {
-        let handler = |kind| signal(kind).map_err(|error| format!("signals cannot be handled: {error}"));
-        let mut terminate = handler(SignalKind::terminate())?;
-        let mut interrupt = handler(SignalKind::interrupt())?;
-        let mut hangup = handler(SignalKind::hangup())?;
+    pub async fn wait(self, signals: Signals) -> Result<(), String> {
+        let Signals { mut terminate, mut interrupt, mut hangup } = signals;
         let reason = loop {
             tokio::select! {
                 _ = terminate.recv() => break "SIGTERM",

@@ -73,6 +73,17 @@ fn a_second_signal_stops_the_calls_that_run() {
     }
 }
 
+/// From the first answer on: nobody has to wait before he may end a gate in order.
+#[test]
+fn a_gate_that_is_told_to_end_as_soon_as_it_answers_ends_in_order() {
+    let mut gate = Gate::builder().policy(policy::ALLOW).start();
+    for _ in 0..5 {
+        assert!(gate.terminate().success(), "{}", gate.log());
+        assert_eq!(gate.entries().last().unwrap()["kind"], "gate.stopped");
+        gate.restart();
+    }
+}
+
 /// The twin of both: a call that ends within the drain time is done, and its caller is told so.
 #[test]
 fn a_call_that_ends_within_the_drain_time_is_done() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use latchgate_daemon::{Logs, Manner, Places, StartOptions};
+use latchgate_daemon::{Logs, Manner, Places, Signals, StartOptions};
 
 use super::{together, up};
 use crate::exit::{Exit, Failure};
@@ -37,9 +37,10 @@ impl Serve {
         let places = self.places()?;
         together(async {
             let options = StartOptions { places, manner: Manner::Serve, root: None, expose_http: None };
+            let signals = Signals::install().map_err(|error| Failure::new(Exit::Failed, error))?;
             let running = up::start(options).await?;
             running.summary().log();
-            let stopped = running.wait().await;
+            let stopped = running.wait(signals).await;
             stopped.map_err(|error| {
                 Failure::new(Exit::Failed, error).remedy("the next start recovers the ledger")
             })?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 
 use clap::Args;
-use latchgate_daemon::{Logs, Manner, Places, Preset, Running, StartError, StartOptions};
+use latchgate_daemon::{Logs, Manner, Places, Preset, Running, Signals, StartError, StartOptions};
 
 use super::{presets, together};
 use crate::console::Console;
@@ -56,6 +56,7 @@ impl Up {
             rustix::process::setsid().map_err(std::io::Error::from)?;
         }
         together(async {
+            let signals = Signals::install().map_err(|error| Failure::new(Exit::Failed, error))?;
             let running = start(self.options(own_places()?)?).await?;
             let started = Started::of(running.summary());
             if self.announce {
@@ -63,7 +64,7 @@ impl Up {
             } else {
                 started.show(console)?;
             }
-            let stopped = running.wait().await;
+            let stopped = running.wait(signals).await;
             stopped.map_err(|error| {
                 Failure::new(Exit::Failed, error).remedy("the next start recovers the ledger")
             })?;
