@@ -4,4 +4,6 @@ mod clock_steps;
 mod connections;
 mod ending;
 mod full_disk;
+mod other_users;
 mod slow_service;
+mod two_gates;

@@ -1,8 +1,9 @@
 //! Sockets: made in a directory of our own, with the mode of their surface; a live one is never taken over.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -16,9 +17,12 @@ pub enum ListenError {
     #[error(transparent)]
     Dir(#[from] FileError),
     #[error(
-        "another gate listens on {0}; stop it with `latchgate down`, or give this one another LATCHGATE_HOME"
+        "another gate{} listens on {path}; stop it with `latchgate down`, or give this one another LATCHGATE_HOME",
+        named(*pid)
     )]
-    Taken(PathBuf),
+    Taken { path: PathBuf, pid: Option<u32> },
+    #[error("another program listens on {0}; end it, or give this gate another LATCHGATE_HOME")]
+    Foreign(PathBuf),
     #[error("{0} is in the way and is no socket; move it away")]
     InTheWay(PathBuf),
     #[error(
@@ -36,6 +40,10 @@ pub enum Access {
     Private,
     /// The members of a group too: 0660 in a 0755 directory.
     Group(Gid),
+}
+
+fn named(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
 /// A socket, and the lock that says whose it is. Dropping it removes the socket.
@@ -62,12 +70,12 @@ pub fn bind(path: &Path, access: Access) -> Result<Socket, ListenError> {
             Access::Group(_) => open_dir(dir)?,
         }
     }
-    let lock_path = path.with_extension("lock");
-    let lock =
-        fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(io)?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| ListenError::Taken(path.to_owned()))?;
+    let lock = lock(path)?;
     match fs::symlink_metadata(path) {
+        // One that listens without the lock is no gate of ours.
+        Ok(found) if found.file_type().is_socket() && UnixStream::connect(path).is_ok() => {
+            return Err(ListenError::Foreign(path.to_owned()));
+        }
         Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(io)?,
         Ok(_) => return Err(ListenError::InTheWay(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -90,6 +98,23 @@ pub fn bind(path: &Path, access: Access) -> Result<Socket, ListenError> {
     Ok(Socket { listener, path: path.to_owned(), _lock: lock })
 }
 
+/// The lock beside a socket, which names its holder for whoever does not get it.
+fn lock(socket: &Path) -> Result<fs::File, ListenError> {
+    let io = |source| ListenError::Io { path: socket.to_owned(), source };
+    let path = socket.with_extension("lock");
+    let mut options = fs::OpenOptions::new();
+    let mut lock = options.create(true).truncate(false).read(true).write(true).open(&path).map_err(io)?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut text = String::new();
+        // The pid is a courtesy: without it the refusal stands just as well.
+        let _unread = lock.read_to_string(&mut text);
+        return Err(ListenError::Taken { path: socket.to_owned(), pid: text.trim().parse().ok() });
+    }
+    let written = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+    written.map_err(io)?;
+    Ok(lock)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +125,7 @@ mod tests {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let path = dir.path().join("gate.sock");
         let first = bind(&path, Access::Private).unwrap();
-        assert!(matches!(bind(&path, Access::Private), Err(ListenError::Taken(_))));
+        assert!(matches!(bind(&path, Access::Private), Err(ListenError::Taken { pid: Some(_), .. })));
         std::mem::drop(first);
         std::os::unix::net::UnixListener::bind(&path).unwrap();
         let second = bind(&path, Access::Private).unwrap();
