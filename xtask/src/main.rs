@@ -5,6 +5,7 @@ mod actions;
 mod bench;
 mod ci;
 mod crash;
+mod load;
 mod process;
 mod test;
 mod tidy;
@@ -30,6 +31,7 @@ enum Command {
     Ci(ci::Args),
     Tidy(tidy::Args),
     Crash(crash::Args),
+    Load(load::Args),
     Actions(ActionsArgs),
     Bench(bench::Args),
 }
@@ -59,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ci(args) => ci::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Crash(args) => crash::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Actions(args) => actions::run(args.check),
         Command::Bench(args) => bench::run(&args),
     }

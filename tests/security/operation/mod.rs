@@ -5,5 +5,6 @@ mod connections;
 mod ending;
 mod full_disk;
 mod other_users;
+mod project_files;
 mod slow_service;
 mod two_gates;
