@@ -1,4 +1,4 @@
-//! The table of attacks in README.md names tests that exist.
+//! The tables of attacks in README.md and OPERATION.md name tests that exist.
 
 use std::fs;
 
@@ -8,8 +8,18 @@ const CHAPTERS: [&str; 6] = ["authority", "egress", "evidence", "guests", "opera
 
 #[test]
 fn every_test_named_in_the_readme_exists() {
+    check("README.md", 40);
+}
+
+#[test]
+fn every_test_named_for_operation_exists() {
+    check("OPERATION.md", 25);
+}
+
+#[track_caller]
+fn check(table: &str, at_least: usize) {
     let dir = workspace().join("tests/security");
-    let readme = fs::read_to_string(dir.join("README.md")).unwrap();
+    let readme = fs::read_to_string(dir.join(table)).unwrap();
     // Between backquotes is every second piece.
     let named: Vec<Vec<&str>> =
         readme.split('`').skip(1).step_by(2).map(|name| name.split("::").collect()).collect();
@@ -23,5 +33,5 @@ fn every_test_named_in_the_readme_exists() {
         assert!(text.contains(&format!("#[test]\nfn {test}()")), "{chapter}::{file}::{test} does not exist");
         found += 1;
     }
-    assert!(found > 40, "{found} tests are named");
+    assert!(found > at_least, "{found} tests are named");
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::Command;
@@ -11,9 +10,9 @@ use std::process::Command;
 use latchgate_tests::{Gate, OTHER_UID, Ran, binary_for_others};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-/// The gate's user, and the group whose members may call.
+/// The gate's user; the group whose members may call has the same number.
 const GATE_UID: u32 = 4711;
-const GROUP: u32 = 4712;
+const GROUP: u32 = GATE_UID;
 
 /// Tries everything, and says of each what came of it: `ok` or the name of the error.
 const PROBE: &str = r"
@@ -51,15 +50,10 @@ print(json.dumps(said))
 
 type Said = BTreeMap<String, String>;
 
-/// As a service lies: others may pass through to the agents' socket, which belongs to a group, and to nothing else.
+/// A service: others may pass through to the agents' socket, which belongs to a group, and to nothing else.
 fn service() -> Option<(tempfile::TempDir, Gate)> {
     let (dir, binary) = binary_for_others()?;
-    let gate = Gate::builder().uid(GATE_UID).binary(&binary).start();
-    for (path, mode) in [(gate.base(), 0o755), (gate.home(), 0o711), (&gate.home().join("run"), 0o755)] {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-    chown(gate.agent_socket(), None, Some(GROUP)).unwrap();
-    fs::set_permissions(gate.agent_socket(), fs::Permissions::from_mode(0o660)).unwrap();
+    let gate = Gate::builder().uid(GATE_UID).binary(&binary).serves().start();
     gate.cli(&["call", "fs_list", "{}"]).exited(0);
     Some((dir, gate))
 }
