@@ -8,6 +8,8 @@ use crate::gate::Gate;
 
 /// After the entry of a revocation.
 pub async fn take_effect(gate: &Gate) {
+    // First: what runs does its damage now.
+    gate.world.host.stop(&gate.world.ledger.open_revoked());
     for status in [ApprovalStatus::Pending, ApprovalStatus::Approved] {
         let filter = ApprovalFilter { status: Some(status), ..ApprovalFilter::default() };
         let approvals = gate.world.ledger.approvals(&filter);
