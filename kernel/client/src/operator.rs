@@ -1,6 +1,7 @@
 //! An operator's side, on the admin socket: every request is signed with the operator's own key, and there is no lease.
 
 use std::fmt;
+use std::time::Duration;
 
 use latchgate_wire::api::{
     ActionInfo, ActionList, AgentList, AgentRequest, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage,
@@ -9,6 +10,7 @@ use latchgate_wire::api::{
 };
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::ApprovalId;
+use latchgate_wire::stats::{AuditStats, StatsQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -100,13 +102,29 @@ impl OperatorClient {
         self.post(&format!("/v1/approvals/{id}/deny"), request).await
     }
 
-    /// Entries of the ledger, newest first.
+    /// Entries of the ledger, newest first, or with `from` oldest first.
     ///
     /// # Errors
     /// `bad_request` for a filter that is none.
     pub async fn audit(&self, query: &AuditQuery) -> Result<AuditPage, ClientError> {
-        let query = serde_json::to_value(query).map_err(|error| ClientError::Input(error.to_string()))?;
-        self.get(&with_query("/v1/audit", &query)).await
+        self.get(&with_members("/v1/audit", query)?).await
+    }
+
+    /// As [`Self::audit`] with `from`; the answer comes when there is an entry, or with none after `wait`.
+    ///
+    /// # Errors
+    /// `bad_request` for a filter that is none.
+    pub async fn audit_followed(&self, query: &AuditQuery, wait: Duration) -> Result<AuditPage, ClientError> {
+        let path = with_members("/v1/audit", query)?;
+        exchange::read(&self.send(Outgoing::get(path).waiting(Some(wait))).await?)
+    }
+
+    /// What was decided about calls, counted.
+    ///
+    /// # Errors
+    /// `bad_request` for a filter that is none.
+    pub async fn audit_stats(&self, query: &StatsQuery) -> Result<AuditStats, ClientError> {
+        self.get(&with_members("/v1/audit/stats", query)?).await
     }
 
     /// Stops leases. The answer is the gate's account of it.
@@ -256,6 +274,11 @@ impl OperatorClient {
         let credentials = Credentials { authorization: None, proof: Some(proof) };
         exchange::send(&self.transport, outgoing, credentials).await
     }
+}
+
+fn with_members(path: &str, query: &impl Serialize) -> Result<String, ClientError> {
+    let query = serde_json::to_value(query).map_err(|error| ClientError::Input(error.to_string()))?;
+    Ok(with_query(path, &query))
 }
 
 /// Appends the members of a flat object as a query; absent ones are left out.

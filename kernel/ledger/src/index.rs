@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! <term> 00 <first seq u64 BE>   ->  offsets u16 BE from `first seq`, ascending: one batch's entries with that term
+//! 01 <mark>                      ->  how many entries have this mark (`tally`) u64 BE
 //! 00 "high"                      ->  number of entries indexed u64 BE | leaf hash of the last one
-//! 00 "log"                       ->  origin of the log
+//! 00 "log"                       ->  origin of the log, and the format of this index
 //! ```
 //!
 //! Values stay far below the 4 KiB above which sled spills into files that it never syncs.
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use latchgate_wire::entry::Entry;
 use latchgate_wire::merkle::Hash;
 
+use crate::tally::Mark;
 use crate::terms::{self, Term};
 
 /// Entries indexed at once: the offsets of one batch stay within 1 KiB.
@@ -24,6 +26,9 @@ const CACHE_BYTES: u64 = 16 << 20;
 const FLUSH_EVERY_MS: u64 = 2_000;
 const HIGH: &[u8] = b"\0high";
 const LOG: &[u8] = b"\0log";
+const MARK: u8 = 1;
+/// An index of another format is built anew.
+const FORMAT: u8 = 2;
 
 /// An open index.
 #[derive(Clone, Debug)]
@@ -47,7 +52,7 @@ impl Index {
             move_aside(dir).map_err(|error| error.to_string())?;
             open_db(dir)
         })?;
-        if index.get(LOG)?.as_deref() != Some(origin.as_bytes()) {
+        if index.get(LOG)?.as_deref() != Some(&log_value(origin)[..]) {
             index.clear(origin)?;
         }
         Ok(index)
@@ -57,7 +62,7 @@ impl Index {
     pub fn clear(&self, origin: &str) -> Result<(), String> {
         guarded(|| {
             self.db.clear()?;
-            self.db.insert(LOG, origin.as_bytes()).map(drop)
+            self.db.insert(LOG, log_value(origin)).map(drop)
         })
     }
 
@@ -86,6 +91,9 @@ impl Index {
         for (term, list) in lists {
             batch.insert(key(&term, first_seq), list);
         }
+        for (mark, count) in self.counted(entries)? {
+            batch.insert(mark, &count.to_be_bytes());
+        }
         let size = first_seq + entries.len() as u64;
         batch.insert(HIGH, [&size.to_be_bytes()[..], &last].concat());
         guarded(|| self.db.apply_batch(batch))
@@ -104,9 +112,46 @@ impl Index {
         })
     }
 
+    /// Marks from one minute up to, not including, another, with how many entries have each.
+    pub fn marks(
+        &self,
+        minutes: std::ops::Range<u64>,
+    ) -> impl Iterator<Item = Result<(Mark, u64), String>> + use<'_> {
+        let range = self.db.range(minute_key(minutes.start)..minute_key(minutes.end));
+        range.map(|item| {
+            let (key, count) = item.map_err(|error| error.to_string())?;
+            let mark = key.split_first().and_then(|(_, mark)| Mark::from_bytes(mark));
+            let count = count.as_ref().try_into().map(u64::from_be_bytes);
+            mark.zip(count.ok()).ok_or_else(|| "a count is malformed".to_owned())
+        })
+    }
+
+    /// What the counts come to with these entries. Only the thread that indexes writes them.
+    fn counted(&self, entries: &[&Entry]) -> Result<BTreeMap<Vec<u8>, u64>, String> {
+        let mut counts = BTreeMap::new();
+        for mark in entries.iter().filter_map(|entry| Mark::of(entry)) {
+            let key = [&[MARK], &mark.to_bytes()[..]].concat();
+            if !counts.contains_key(&key) {
+                let stored = self.get(&key)?.and_then(|count| count.as_ref().try_into().ok());
+                counts.insert(key.clone(), stored.map_or(0, u64::from_be_bytes));
+            }
+            counts.entry(key).and_modify(|count: &mut u64| *count += 1);
+        }
+        Ok(counts)
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, String> {
         guarded(|| self.db.get(key))
     }
+}
+
+fn log_value(origin: &str) -> Vec<u8> {
+    [origin.as_bytes(), &[0, FORMAT]].concat()
+}
+
+/// In front of every mark of that minute.
+fn minute_key(minute: u64) -> Vec<u8> {
+    [&[MARK], &minute.to_be_bytes()[..]].concat()
 }
 
 fn key(term: &str, first_seq: u64) -> Vec<u8> {

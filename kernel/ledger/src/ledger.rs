@@ -17,6 +17,7 @@ use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, ProofId, Who, Window};
+use latchgate_wire::stats::{AuditStats, StatsQuery};
 use latchgate_wire::time::Timestamp;
 use tokio::sync::watch;
 
@@ -200,6 +201,12 @@ impl Ledger {
     /// A page of entries. Reads files: to be called where blocking is allowed.
     pub fn query(&self, query: &AuditQuery) -> Result<AuditPage, ReadError> {
         self.queries.page(query)
+    }
+
+    /// What was decided about calls, counted. Reads the index, and the log where that is behind: to be called where blocking
+    /// is allowed.
+    pub fn audit_stats(&self, query: &StatsQuery) -> Result<AuditStats, ReadError> {
+        self.queries.stats(query)
     }
 
     /// The proofs of the log's last 65 seconds, as found when it was opened.

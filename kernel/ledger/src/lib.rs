@@ -28,6 +28,7 @@ mod recover;
 mod scan;
 mod segment;
 pub mod state;
+mod tally;
 mod terms;
 pub mod verify;
 

@@ -14,6 +14,8 @@ use crate::view::{ReadError, View};
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 1_000;
+/// Entries that one page of those who follow looks at: what fits may be rare.
+const LOOKED_AT_MAX: u64 = 20_000;
 
 /// Answers queries over what is synced.
 #[derive(Clone)]
@@ -37,12 +39,39 @@ impl Queries {
     pub fn page(&self, query: &AuditQuery) -> Result<AuditPage, ReadError> {
         let limit = query.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
         let wanted = terms::wanted(query);
-        let mut found = self.newest(&wanted, self.bounds(query)?, limit + 1)?;
+        let size = self.view.size();
+        if let Some(from) = query.from {
+            return self.page_from(from, size, &wanted, query, limit);
+        }
+        let mut found = self.newest(&wanted, self.bounds(query, size)?, limit + 1)?;
         let is_more = found.len() > limit;
         found.truncate(limit);
         let next_before = found.last().filter(|_| is_more).map(|(seq, _)| *seq);
         let entries = found.iter().map(|(seq, line)| as_json(*seq, line)).collect::<Result<_, _>>()?;
-        Ok(AuditPage { entries, next_before })
+        Ok(AuditPage { entries, next_from: size, next_before })
+    }
+
+    /// Oldest first, for whoever follows: in the order of the log and by the log alone.
+    fn page_from(
+        &self,
+        from: u64,
+        size: u64,
+        wanted: &[Term],
+        query: &AuditQuery,
+        limit: usize,
+    ) -> Result<AuditPage, ReadError> {
+        let bounds = self.bounds(query, size)?;
+        let low = bounds.low.max(from);
+        let high = bounds.high.min(low.saturating_add(LOOKED_AT_MAX));
+        let mut found =
+            Found { lines: Lines { view: &self.view, block: None }, wanted, limit, hits: Vec::new() };
+        let mut next = low;
+        while next < high && !found.is_full() {
+            found.look_at(next)?;
+            next += 1;
+        }
+        let entries = found.hits.iter().map(|(seq, line)| as_json(*seq, line)).collect::<Result<_, _>>()?;
+        Ok(AuditPage { entries, next_from: next, next_before: None })
     }
 
     /// The newest entry with all these terms.
@@ -51,15 +80,14 @@ impl Queries {
         found.first().map(|(seq, line)| as_entry(*seq, line)).transpose()
     }
 
-    fn bounds(&self, query: &AuditQuery) -> Result<Bounds, ReadError> {
-        let size = self.view.size();
+    fn bounds(&self, query: &AuditQuery, size: u64) -> Result<Bounds, ReadError> {
         let low = query.since.map_or(Ok(0), |since| self.first_at(since, size))?;
         let high = query.until.map_or(Ok(size), |until| self.first_at(until, size))?;
         Ok(Bounds { low, high: high.min(query.before.unwrap_or(u64::MAX)) })
     }
 
     /// The first entry not before `time`: times never go back along the log.
-    fn first_at(&self, time: Timestamp, size: u64) -> Result<u64, ReadError> {
+    pub fn first_at(&self, time: Timestamp, size: u64) -> Result<u64, ReadError> {
         let (mut low, mut high) = (0, size);
         while low < high {
             let middle = low + (high - low) / 2;

@@ -444,15 +444,22 @@ pub struct AuditQuery {
     /// Entries before this `seq`: where the last page ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
+    /// Entries at or behind this `seq`, oldest first: for whoever follows the log. Not together with `before`. With
+    /// `Prefer: wait=N` the answer comes when there is an entry, or with none when the time is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
     /// 1 to 1,000; absent means 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
 
-/// Entries, newest first, each as the JSON that stands in the log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Entries, newest first (with `from` oldest first), each as the JSON that stands in the log.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AuditPage {
     pub entries: Vec<Value>,
+    /// `from` of the page that follows: nothing in front of it is missing from this page and those before it.
+    #[serde(default)]
+    pub next_from: u64,
     /// `before` of the next page; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_before: Option<u64>,

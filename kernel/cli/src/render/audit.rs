@@ -1,10 +1,11 @@
 //! Entries of the ledger in one line each.
 
 use latchgate_wire::time::Timestamp;
+use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
 use crate::table::{Rows, Tone};
-use crate::when;
+use crate::{visible, when};
 
 /// A table of entries, in the order given.
 pub fn table(entries: &[Value], width: Option<usize>) -> String {
@@ -22,17 +23,34 @@ pub fn table(entries: &[Value], width: Option<usize>) -> String {
     rows.render()
 }
 
-struct Line {
-    seq: String,
+/// One entry as a line on its own, for whoever watches them come.
+pub fn line(entry: &Value) -> String {
+    let line = Line::of(entry);
+    let what = visible::styled(&line.what);
+    let what = match line.tone {
+        Tone::Plain => what,
+        Tone::Good => what.green().to_string(),
+        Tone::Warn => what.yellow().to_string(),
+        Tone::Bad => what.red().to_string(),
+        Tone::Quiet => what.dimmed().to_string(),
+    };
+    let place = format!("{:>6}  {}", line.seq, line.time);
+    let (kind, who) = (visible::styled(&line.kind), visible::styled(&line.who));
+    format!("{}  {kind:<16}  {who:<10}  {what}", place.dimmed())
+}
+
+/// What a reader needs of an entry, in the words of others: to be made visible where it is shown.
+pub struct Line {
+    pub seq: String,
     time: String,
-    kind: String,
-    who: String,
-    what: String,
+    pub kind: String,
+    pub who: String,
+    pub what: String,
     tone: Tone,
 }
 
 impl Line {
-    fn of(entry: &Value) -> Self {
+    pub fn of(entry: &Value) -> Self {
         let kind = text(entry, "/kind");
         let time: Option<Timestamp> = text(entry, "/time").parse().ok();
         let (who, what, tone) = account(&kind, entry);
@@ -176,6 +194,18 @@ SEQ  TIME (UTC)           KIND          WHO       WHAT
             "who": {"principal": "uid:1", "session_id": "s", "agent": "a\u{1B}[2K"},
         });
         assert!(stripped(&table(&[entry], None)).contains("s, calls itself a\\u{1B}[2K"));
+    }
+
+    #[test]
+    fn a_line_on_its_own_says_the_same() {
+        let entry = json!({
+            "kind": "lease.revoked", "seq": 12, "time": "2026-11-20T09:30:00.000Z", "operator": "o\u{1B}[2J",
+            "target": {"agent": "a"},
+        });
+        assert_eq!(
+            stripped(&line(&entry)),
+            "    12  2026-11-20 09:30:00  lease.revoked     o\\u{1B}[2J  agent a"
+        );
     }
 
     #[test]

@@ -3,9 +3,11 @@
 pub mod approval;
 pub mod audit;
 pub mod content;
+pub mod csv;
 pub mod facts;
 pub mod log;
 pub mod plan;
+pub mod stats;
 
 #[cfg(test)]
 pub fn stripped(text: &str) -> String {

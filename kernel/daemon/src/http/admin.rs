@@ -8,13 +8,14 @@ use hyper::{Request, Response};
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
-use latchgate_wire::api::{ActionList, ApprovalList, AuditQuery, RevokeRequest, Status};
+use latchgate_wire::api::{ActionList, ApprovalList, RevokeRequest, Status};
 use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget, Role};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::Code;
 use serde_json::json;
 
 use super::agent::body;
+use super::audit;
 use super::incoming::Received;
 use super::people;
 use super::respond::{self, Whole};
@@ -80,7 +81,11 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         }
         ("GET", ["v1", "audit"]) => {
             by(Role::Viewer)?;
-            audit(gate, received.query.as_deref().unwrap_or("")).await
+            audit::page(gate, received.query.as_deref().unwrap_or(""), received.wait()).await
+        }
+        ("GET", ["v1", "audit", "stats"]) => {
+            by(Role::Viewer)?;
+            audit::stats(gate, received.query.as_deref().unwrap_or("")).await
         }
         ("POST", ["v1", "revoke"]) => {
             let operated = by(Role::Admin)?;
@@ -126,6 +131,7 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["v1", "operators" | "agents", _, "rotate" | "remove"]
             | ["v1", "standing", _, "revoke"]
             | ["v1", "clock", "accept"]
+            | ["v1", "audit", "stats"]
             | ["v1", "approvals", _]
             | ["v1", "approvals", _, "approve" | "deny"]
     );
@@ -170,40 +176,6 @@ fn status(gate: &Gate, operator: &str) -> Status {
         agent_socket: gate.places.agent_socket().display().to_string(),
         operator: operator.to_owned(),
     }
-}
-
-async fn audit(gate: &Arc<Gate>, query: &str) -> Result<Response<Whole>, Denial> {
-    let query = audit_query(query)?;
-    let ledger = gate.world.ledger.clone();
-    let page = tokio::task::spawn_blocking(move || ledger.query(&query)).await;
-    let page = page.map_err(|error| Denial::fault(error.to_string()))?;
-    let page = page.map_err(|error| Denial::new(Code::BadRequest, error.to_string()))?;
-    Ok(respond::json(200, &page))
-}
-
-fn audit_query(text: &str) -> Result<AuditQuery, Denial> {
-    let bad = |name: &str| Denial::new(Code::BadRequest, format!("audit: `{name}` cannot be read"));
-    let mut query = AuditQuery::default();
-    for (name, value) in url_query(text) {
-        let value = value.as_str();
-        match name.as_str() {
-            "kind" => query.kind = Some(value.into()),
-            "action" => query.action = Some(value.into()),
-            "principal" => query.principal = Some(value.into()),
-            "id" => query.id = Some(value.into()),
-            "since" => query.since = Some(value.parse().map_err(|_| bad("since"))?),
-            "until" => query.until = Some(value.parse().map_err(|_| bad("until"))?),
-            "before" => query.before = Some(value.parse().map_err(|_| bad("before"))?),
-            "limit" => query.limit = Some(value.parse().map_err(|_| bad("limit"))?),
-            other => return Err(bad(&other.chars().take(32).collect::<String>())),
-        }
-    }
-    Ok(query)
-}
-
-/// `application/x-www-form-urlencoded` (WHATWG URL section 5.1).
-fn url_query(text: &str) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
 
 /// The operator vouches for the system's clock: gate time goes on with it, or keeps its distance, and never goes back.

@@ -7,6 +7,7 @@ pub mod authority;
 mod admin;
 mod agent;
 mod allotment;
+mod audit;
 mod connection;
 pub mod incoming;
 mod patient;

@@ -8,6 +8,7 @@ use latchgate_wire::entry::*;
 use latchgate_wire::ids::LeaseId;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::Who;
+use latchgate_wire::stats::{By, StatsQuery};
 
 use crate::Ledger;
 use crate::index::Index;
@@ -38,6 +39,17 @@ fn filled(home: &Home, calls: u64) -> Ledger {
         }
     }
     ledger
+}
+
+fn denied(n: u64) -> Body {
+    Body::CallDenied(CallDenied {
+        who: who(),
+        action_id: format!("other_{}", n % 3),
+        error: "policy_denied".into(),
+        policy: None,
+        approval_id: None,
+        proof: None,
+    })
 }
 
 fn queries_to_compare(ledger: &Ledger) -> Vec<AuditQuery> {
@@ -167,4 +179,85 @@ fn pages_join_without_gap_or_overlap() {
     }
     assert_eq!(seqs.len(), 30);
     assert!(seqs.is_sorted_by(|a, b| a > b));
+}
+
+#[test]
+fn whoever_follows_gets_every_entry_once_and_in_order() {
+    let home = Home::new();
+    let ledger = filled(&home, 30);
+    let size = ledger.stats().entries;
+    for (kind, expected) in [(None, size), (Some("call.intent"), 30), (Some("no.such"), 0)] {
+        let (mut from, mut seqs) = (0, Vec::new());
+        while from < size {
+            let query = AuditQuery {
+                kind: kind.map(str::to_owned),
+                from: Some(from),
+                limit: Some(7),
+                ..Default::default()
+            };
+            let page = ledger.query(&query).unwrap();
+            seqs.extend(page.entries.iter().map(|entry| entry["seq"].as_u64().unwrap()));
+            assert!(page.next_from > from);
+            from = page.next_from;
+        }
+        assert_eq!(seqs.len() as u64, expected, "{kind:?}");
+        assert!(seqs.is_sorted_by(|a, b| a < b));
+    }
+    let beyond = ledger.query(&AuditQuery { from: Some(size), ..Default::default() }).unwrap();
+    assert_eq!((beyond.entries.len(), beyond.next_from), (0, size));
+}
+
+#[test]
+fn decisions_are_counted_alike_by_the_index_and_by_the_log() {
+    let home = Home::new();
+    let ledger = filled(&home, 100);
+    home.clock.advance(2 * HOUR);
+    for n in 200..230 {
+        home.clock.advance(30_000);
+        say(&ledger, denied(n)).unwrap();
+    }
+    let index = Index::open(&home.dir.path().join("rebuilt"), ORIGIN).unwrap();
+    let indexed = indexer::build(Arc::clone(&ledger.view), index.clone(), ORIGIN.into()).unwrap();
+    let rebuilt = Queries { view: Arc::clone(&ledger.view), index: Some(index), indexed };
+    for by in [By::Action, By::Principal, By::Decision, By::Hour] {
+        let last = at(2 * HOUR + 900_000 + 1000);
+        for (since, until) in [
+            (None, None),
+            (Some(at(HOUR)), None),
+            (None, Some(at(HOUR))),
+            (Some(at(2 * HOUR + 61_000)), Some(last)),
+            (Some(last), Some(at(0))),
+        ] {
+            let query = StatsQuery { by, since, until };
+            let expected = without_index(&ledger).stats(&query).unwrap();
+            assert_eq!(rebuilt.stats(&query).unwrap(), expected, "{query:?}");
+            assert_eq!(ledger.audit_stats(&query).unwrap(), expected, "{query:?}");
+        }
+    }
+    let all = rebuilt.stats(&StatsQuery { by: By::Decision, ..Default::default() }).unwrap();
+    let totals: Vec<_> = all.rows.iter().map(|row| (row.key.as_str(), row.total)).collect();
+    assert_eq!(totals, [("allowed", 100), ("denied", 30)]);
+    let hours = rebuilt.stats(&StatsQuery { by: By::Hour, ..Default::default() }).unwrap();
+    assert_eq!(hours.rows.iter().map(|row| row.total).collect::<Vec<_>>(), [100, 30]);
+}
+
+#[test]
+fn an_index_of_an_older_format_is_built_anew() {
+    let home = Home::new();
+    close(&filled(&home, 10));
+    let path = home.dir.path().join("index");
+    {
+        // As it was written before decisions were counted.
+        let db = sled::open(&path).unwrap();
+        let marks: Vec<_> = db.range([1u8]..[2u8]).keys().map(Result::unwrap).collect();
+        marks.iter().for_each(|key| drop(db.remove(key).unwrap()));
+        db.insert(b"\0log", ORIGIN).unwrap();
+        db.flush().unwrap();
+    }
+    let (ledger, _) = home.open().unwrap();
+    home.clock.advance(HOUR);
+    say(&ledger, denied(0)).unwrap();
+    let stats = ledger.audit_stats(&StatsQuery { by: By::Decision, ..Default::default() }).unwrap();
+    let totals: Vec<_> = stats.rows.iter().map(|row| (row.key.as_str(), row.total)).collect();
+    assert_eq!(totals, [("allowed", 10), ("denied", 1)]);
 }
