@@ -7,6 +7,7 @@ mod config;
 mod daily;
 mod demo;
 mod docs;
+mod doctor;
 mod errors;
 mod first_call;
 mod held_call;

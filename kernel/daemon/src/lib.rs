@@ -43,6 +43,7 @@ mod telemetry;
 mod world;
 
 pub mod check;
+pub mod doctor;
 pub mod verify;
 
 pub use builtin::{PRESETS, Preset};

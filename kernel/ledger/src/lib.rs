@@ -14,6 +14,7 @@ mod checkpoint;
 mod disk;
 mod durable;
 mod first;
+pub mod glance;
 mod index;
 mod indexer;
 mod ledger;

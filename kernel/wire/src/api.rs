@@ -484,6 +484,12 @@ pub struct Status {
     pub gate: String,
     pub boundary: crate::receipt::Boundary,
     pub started_at: Timestamp,
+    /// Gate time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// How far the wall clock has parted from gate time, if so far that calls are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_drift_ms: Option<i64>,
     pub uptime_s: u64,
     pub entries: u64,
     /// Calls of fdatasync for the log, and for payloads, since the start.

@@ -8,6 +8,7 @@ mod clock;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod down;
 mod drain;
 mod init;
@@ -86,6 +87,7 @@ enum Command {
     Init(init::Init),
     Down(down::Down),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Call(call::Call),
     Actions(actions::Actions),
     Approvals(approvals::Approvals),
@@ -114,6 +116,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Demo(demo) => demo.run(console),
         Command::Down(down) => alone(down.run(&global, console)),
         Command::Status(status) => alone(status.run(&global, console)),
+        Command::Doctor(doctor) => alone(doctor.run(&global, console)),
         Command::Call(call) => alone(call.run(&global, console)),
         Command::Actions(actions) => alone(actions.run(&global, console)),
         Command::Approvals(approvals) => alone(approvals.run(&global, console)),
@@ -161,7 +164,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status call actions approvals audit verify presets policy reload drain revoke clock config logs metrics completions demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics completions demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod content;
 pub mod csv;
 pub mod facts;
+pub mod findings;
 pub mod log;
 pub mod plan;
 pub mod stats;

@@ -159,6 +159,8 @@ fn status(gate: &Gate, operator: &str) -> Status {
         gate: gate.origin.clone(),
         boundary: gate.boundary,
         started_at: gate.started_at,
+        time: Some(now),
+        clock_drift_ms: gate.world.clock.suspect_drift_ms(),
         uptime_s: u64::try_from(now.since(gate.started_at) / 1000).unwrap_or(0),
         entries: stats.entries,
         ledger_syncs: stats.syncs,
