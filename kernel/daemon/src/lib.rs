@@ -42,6 +42,7 @@ mod home;
 mod telemetry;
 mod world;
 
+pub mod backup;
 pub mod check;
 pub mod doctor;
 pub mod verify;

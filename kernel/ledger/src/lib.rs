@@ -28,6 +28,7 @@ mod queue;
 mod recover;
 mod scan;
 mod segment;
+pub mod snapshot;
 pub mod state;
 mod tally;
 mod terms;

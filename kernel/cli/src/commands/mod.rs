@@ -3,6 +3,7 @@
 mod actions;
 mod approvals;
 mod audit;
+mod backup;
 mod call;
 mod clock;
 mod completions;
@@ -102,6 +103,7 @@ enum Command {
     Config(config::Config),
     Logs(logs::Logs),
     Metrics(metrics::Metrics),
+    Backup(backup::BackupCommand),
     Completions(completions::Completions),
     Demo(demo::Demo),
 }
@@ -131,6 +133,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Config(config) => config.run(console),
         Command::Logs(logs) => alone(logs.run(console)),
         Command::Metrics(metrics) => alone(metrics.run(&global, console)),
+        Command::Backup(backup) => alone(backup.run(&global, console)),
         Command::Completions(completions) => completions.run(console),
     }
 }
@@ -164,7 +167,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics completions demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics backup completions demo";
         assert_eq!(names.join(" "), expected);
     }
 
