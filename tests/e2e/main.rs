@@ -19,3 +19,4 @@ mod permissions;
 mod restart;
 mod service;
 mod tracing;
+mod uninstall;

@@ -45,6 +45,7 @@ mod world;
 pub mod backup;
 pub mod check;
 pub mod doctor;
+pub mod uninstall;
 pub mod verify;
 
 pub use builtin::{PRESETS, Preset};

@@ -21,6 +21,7 @@ mod reload;
 mod revoke;
 mod serve;
 mod status;
+mod uninstall;
 mod up;
 mod verify;
 
@@ -104,6 +105,7 @@ enum Command {
     Logs(logs::Logs),
     Metrics(metrics::Metrics),
     Backup(backup::BackupCommand),
+    Uninstall(uninstall::Uninstall),
     Completions(completions::Completions),
     Demo(demo::Demo),
 }
@@ -134,6 +136,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Logs(logs) => alone(logs.run(console)),
         Command::Metrics(metrics) => alone(metrics.run(&global, console)),
         Command::Backup(backup) => alone(backup.run(&global, console)),
+        Command::Uninstall(uninstall) => alone(uninstall.run(console)),
         Command::Completions(completions) => completions.run(console),
     }
 }
@@ -167,7 +170,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics backup completions demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics backup uninstall completions demo";
         assert_eq!(names.join(" "), expected);
     }
 
