@@ -13,6 +13,7 @@ mod errors;
 mod first_call;
 mod held_call;
 mod http;
+mod installed;
 mod metrics;
 mod once;
 mod permissions;

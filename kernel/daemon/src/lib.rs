@@ -45,6 +45,7 @@ mod world;
 pub mod backup;
 pub mod check;
 pub mod doctor;
+pub mod service_home;
 pub mod uninstall;
 pub mod verify;
 

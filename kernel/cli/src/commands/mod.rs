@@ -20,6 +20,7 @@ mod presets;
 mod reload;
 mod revoke;
 mod serve;
+mod service;
 mod status;
 mod uninstall;
 mod up;
@@ -104,6 +105,7 @@ enum Command {
     Config(config::Config),
     Logs(logs::Logs),
     Metrics(metrics::Metrics),
+    Service(service::Service),
     Backup(backup::BackupCommand),
     Uninstall(uninstall::Uninstall),
     Completions(completions::Completions),
@@ -135,6 +137,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Config(config) => config.run(console),
         Command::Logs(logs) => alone(logs.run(console)),
         Command::Metrics(metrics) => alone(metrics.run(&global, console)),
+        Command::Service(service) => service.run(console),
         Command::Backup(backup) => alone(backup.run(&global, console)),
         Command::Uninstall(uninstall) => alone(uninstall.run(console)),
         Command::Completions(completions) => completions.run(console),
@@ -170,7 +173,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics backup uninstall completions demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics service backup uninstall completions demo";
         assert_eq!(names.join(" "), expected);
     }
 
