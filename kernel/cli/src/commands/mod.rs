@@ -14,6 +14,7 @@ mod down;
 mod drain;
 mod init;
 mod logs;
+mod man;
 mod metrics;
 mod policy;
 mod presets;
@@ -109,6 +110,7 @@ enum Command {
     Backup(backup::BackupCommand),
     Uninstall(uninstall::Uninstall),
     Completions(completions::Completions),
+    Man(man::Man),
     Demo(demo::Demo),
 }
 
@@ -141,6 +143,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Backup(backup) => alone(backup.run(&global, console)),
         Command::Uninstall(uninstall) => alone(uninstall.run(console)),
         Command::Completions(completions) => completions.run(console),
+        Command::Man(man) => man.run(console),
     }
 }
 
@@ -173,7 +176,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics service backup uninstall completions demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics service backup uninstall completions man demo";
         assert_eq!(names.join(" "), expected);
     }
 
