@@ -54,7 +54,20 @@ struct FsStep {
     path: String,
     content: Option<Content>,
     before: Option<Before>,
+    search: Option<Search>,
     bytes_max: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Search {
+    pattern: String,
+    is_regex: bool,
+    is_case_sensitive: bool,
+    glob: String,
+    results_max: u64,
+    allow: Vec<String>,
+    deny: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -143,12 +156,33 @@ fn fs(sheet: &mut Facts, label: &str, step: &FsStep, width: Option<usize>) {
         }
         None => {}
     }
+    if let Some(search) = &step.search {
+        put_search(sheet, search, width);
+    }
     match &step.content {
         Some(written) => put_content(sheet, "content", written, width),
         None => {
             sheet.add("limit", format!("at most {}", content::bytes(step.bytes_max)));
         }
     }
+}
+
+/// The rules are part of what is approved: a search reads every file that they let it.
+fn put_search(sheet: &mut Facts, search: &Search, width: Option<usize>) {
+    let kind =
+        if search.is_regex { "lines that match the regular expression" } else { "lines with the text" };
+    let case = if search.is_case_sensitive { "" } else { ", in capitals or not" };
+    sheet.add("looks for", format!("{kind}{case}"));
+    for line in content::broken(&search.pattern, columns(width)) {
+        sheet.more(line);
+    }
+    sheet.add_lines("in files", &content::broken(&search.glob, columns(width)));
+    for (label, globs) in [("of", &search.allow), ("never in", &search.deny)] {
+        let lines: Vec<String> =
+            globs.iter().flat_map(|glob| content::broken(glob, columns(width))).collect();
+        sheet.add_lines(label, &lines);
+    }
+    sheet.add("results", format!("at most {} lines", search.results_max));
 }
 
 /// What is left of the terminal for a value.
@@ -214,6 +248,27 @@ body      2 bytes, 1 line
      1 │ {}
        (no line break at the end)
 answer    at most 10 bytes";
+        assert_eq!(stripped(&render(&plan, None)), expected);
+    }
+
+    #[test]
+    fn a_search_shows_what_is_looked_for_and_where() {
+        let plan = json!({"kind": "exact", "steps": [{
+            "kind": "fs", "operation": "search", "path": "src", "bytes_max": 1000,
+            "search": {"pattern": "pass\u{202E}word", "is_regex": true, "is_case_sensitive": false, "glob": "*.rs",
+                "results_max": 50, "allow": ["**"], "deny": ["**/.env", "**/.git/**"]},
+        }]});
+        let expected = "\
+step 1 of 1: search
+path      src
+looks for lines that match the regular expression, in capitals or not
+          pass\\u{202E}word
+in files  *.rs
+of        **
+never in  **/.env
+          **/.git/**
+results   at most 50 lines
+limit     at most 1000 bytes";
         assert_eq!(stripped(&render(&plan, None)), expected);
     }
 
