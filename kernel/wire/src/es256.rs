@@ -6,7 +6,7 @@
 //! be keyed by signature bytes.
 
 use p256::ecdsa::signature::Signer;
-use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
+use p256::pkcs8::{DecodePrivateKey, DecodePublicKey as _, EncodePrivateKey, LineEnding};
 use zeroize::Zeroizing;
 
 /// `r || s`, both 32 bytes big-endian.
@@ -21,6 +21,9 @@ pub enum KeyError {
     /// Not `BEGIN PRIVATE KEY` with a P-256 key inside.
     #[error("expected a p-256 private key as pkcs#8 pem")]
     Pkcs8,
+    /// Not `BEGIN PUBLIC KEY` with a P-256 key inside.
+    #[error("expected a p-256 public key as pem")]
+    Public,
     /// Not an uncompressed point on the curve.
     #[error("expected a point on p-256")]
     Point,
@@ -83,6 +86,18 @@ impl SigningKey {
     }
 }
 
+impl From<p256::ecdsa::SigningKey> for SigningKey {
+    fn from(key: p256::ecdsa::SigningKey) -> Self {
+        Self(key)
+    }
+}
+
+impl From<&SigningKey> for p256::ecdsa::SigningKey {
+    fn from(key: &SigningKey) -> Self {
+        key.0.clone()
+    }
+}
+
 /// A public key: a point on the curve, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VerifyingKey {
@@ -101,6 +116,15 @@ impl VerifyingKey {
         point[33..].copy_from_slice(y);
         p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(|_| KeyError::Point)?;
         Ok(Self { point })
+    }
+
+    /// Reads `-----BEGIN PUBLIC KEY-----` (RFC 5280 section 4.1.2.7).
+    ///
+    /// # Errors
+    /// [`KeyError::Public`] for anything else, keys of other curves included.
+    pub fn from_public_key_pem(pem: &str) -> Result<Self, KeyError> {
+        let key = p256::ecdsa::VerifyingKey::from_public_key_pem(pem).map_err(|_| KeyError::Public)?;
+        Ok(Self::of_point(&key))
     }
 
     /// The uncompressed point `0x04 || x || y`.
