@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use latchgate_wire::api::{ActionInfo, ActionList, ApprovalList, Executed, Pending, Poll};
 use latchgate_wire::entry::Budgets;
+use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::{ApprovalId, ReceiptId, SessionId};
 use latchgate_wire::principal::Principal;
 use serde_json::Value;
@@ -59,7 +60,7 @@ pub enum CallOutcome {
     Pending(Box<Pending>),
 }
 
-/// An agent. Its key exists in this process only; cloned, it is the same agent.
+/// An agent. Its key exists in this process only unless it was given one; cloned, it is the same agent.
 #[derive(Clone)]
 pub struct AgentClient {
     session: Arc<Session>,
@@ -77,8 +78,29 @@ impl AgentClient {
     /// # Errors
     /// [`ClientError::Unreachable`] if there is no gate; a problem if it gives no lease.
     pub async fn connect(endpoint: &Endpoint, options: AgentOptions) -> Result<Self, ClientError> {
+        Self::connect_as(endpoint, Signer::ephemeral()?, options).await
+    }
+
+    /// Takes a lease for a key that the gate may have enrolled: then the principal is `agent:NAME`, wherever this process
+    /// runs. Each request for a lease is signed with it.
+    ///
+    /// # Errors
+    /// As [`AgentClient::connect`].
+    pub async fn connect_with_key(
+        endpoint: &Endpoint,
+        key: SigningKey,
+        options: AgentOptions,
+    ) -> Result<Self, ClientError> {
+        Self::connect_as(endpoint, Signer::new(key), options).await
+    }
+
+    async fn connect_as(
+        endpoint: &Endpoint,
+        signer: Signer,
+        options: AgentOptions,
+    ) -> Result<Self, ClientError> {
         let transport = Transport::new(endpoint.agent_socket());
-        let session = Session::new(transport, Signer::ephemeral()?, options);
+        let session = Session::new(transport, signer, options);
         session.lease().await?;
         Ok(Self { session: Arc::new(session) })
     }

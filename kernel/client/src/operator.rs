@@ -18,7 +18,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-use crate::exchange::{self, Credentials, Outgoing};
+use crate::exchange::{self, Credentials, Effect, Outgoing};
 use crate::signer::Signer;
 use crate::transport::{Answer, Transport};
 
@@ -170,7 +170,7 @@ impl OperatorClient {
     /// # Errors
     /// `forbidden` for whoever is no admin; `already_exists` for a name or key that is taken.
     pub async fn add_operator(&self, request: &OperatorRequest) -> Result<OperatorList, ClientError> {
-        self.post("/v1/operators", request).await
+        self.change("/v1/operators", request).await
     }
 
     /// Another key for an operator: one's own, or by an admin anybody's.
@@ -182,13 +182,13 @@ impl OperatorClient {
         name: &str,
         request: &RotateRequest,
     ) -> Result<OperatorList, ClientError> {
-        self.post(&format!("/v1/operators/{name}/rotate"), request).await
+        self.change(&format!("/v1/operators/{name}/rotate"), request).await
     }
 
     /// # Errors
     /// `not_found`; `forbidden` for the last admin.
     pub async fn remove_operator(&self, name: &str) -> Result<OperatorList, ClientError> {
-        self.post(&format!("/v1/operators/{name}/remove"), &serde_json::json!({})).await
+        self.change(&format!("/v1/operators/{name}/remove"), &serde_json::json!({})).await
     }
 
     /// Enrolled agents with what they were last seen doing and spending.
@@ -202,7 +202,15 @@ impl OperatorClient {
     /// # Errors
     /// As [`OperatorClient::add_operator`].
     pub async fn add_agent(&self, request: &AgentRequest) -> Result<AgentList, ClientError> {
-        self.post("/v1/agents", request).await
+        self.change("/v1/agents", request).await
+    }
+
+    /// Another key for an agent. Ends the agent's leases.
+    ///
+    /// # Errors
+    /// `not_found`; as [`OperatorClient::add_operator`] for the key.
+    pub async fn rotate_agent(&self, name: &str, request: &RotateRequest) -> Result<AgentList, ClientError> {
+        self.change(&format!("/v1/agents/{name}/rotate"), request).await
     }
 
     /// Ends the agent's leases, too.
@@ -210,7 +218,7 @@ impl OperatorClient {
     /// # Errors
     /// `not_found`.
     pub async fn remove_agent(&self, name: &str) -> Result<AgentList, ClientError> {
-        self.post(&format!("/v1/agents/{name}/remove"), &serde_json::json!({})).await
+        self.change(&format!("/v1/agents/{name}/remove"), &serde_json::json!({})).await
     }
 
     /// What principals have used of their budgets.
@@ -253,6 +261,12 @@ impl OperatorClient {
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         exchange::read(&self.send(Outgoing::post(path, body)?).await?)
+    }
+
+    /// What may have been done if no answer comes.
+    async fn change<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let outgoing = Outgoing { effect: Effect::Possible, ..Outgoing::post(path, body)? };
+        exchange::read(&self.send(outgoing).await?)
     }
 
     /// For what takes as long as modules take to compile, or calls to end.

@@ -54,6 +54,8 @@ pub struct Gate {
     pub shutdown: CancellationToken,
     pub draining: AtomicBool,
     pub deliveries: Deliveries,
+    /// Held while operators or agents change: one change is whole before the next begins.
+    pub people: tokio::sync::Mutex<()>,
 }
 
 /// What [`Gate::new`] is made of: everything but the counters.
@@ -98,6 +100,7 @@ impl Gate {
             shutdown: CancellationToken::new(),
             draining: AtomicBool::new(false),
             deliveries: Deliveries::default(),
+            people: tokio::sync::Mutex::new(()),
         }
     }
 

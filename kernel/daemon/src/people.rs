@@ -1,5 +1,7 @@
 //! Operators and agents change: a file, an entry, and then what the gate goes by.
 
+use std::path::{Path, PathBuf};
+
 use latchgate_ledger::Ledger;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Commit, Durability, Log as _};
@@ -11,12 +13,10 @@ use latchgate_wire::jwk::Jwk;
 use latchgate_wire::principal::{Principal, is_name};
 use latchgate_wire::problem::Code;
 use serde_json::Value;
-use std::path::Path;
 
 use crate::agents::{self, Agents};
 use crate::gate::Gate;
-use crate::home::files::{create_private, replace_private};
-use crate::home::keys::KeyError;
+use crate::home::files::{read_private, remove_private, replace_private};
 use crate::operators::{self, Operated, Operators};
 use crate::revocation;
 use crate::start::StartError;
@@ -50,6 +50,7 @@ pub async fn put_in_force(
 /// # Errors
 /// What cannot be read; everybody stays who they were.
 pub async fn reload(gate: &Gate) -> Result<(), StartError> {
+    let _whole = gate.people.lock().await;
     agents::Agents::load(&gate.places)?;
     gate.operators.reload(&gate.places)?;
     gate.agents.reload(&gate.places)?;
@@ -59,17 +60,19 @@ pub async fn reload(gate: &Gate) -> Result<(), StartError> {
 /// # Errors
 /// 400 for what is no name or key; 409 for a name that is taken or a key that somebody has.
 pub async fn add_operator(gate: &Gate, by: Operated, request: OperatorRequest) -> Result<(), Denial> {
+    let _whole = gate.people.lock().await;
     let OperatorRequest { name, role, jwk } = request;
     let jwk = key(gate, &name, &jwk)?;
     let text = operators::file(role, jwk).map_err(|error| Denial::fault(error.to_string()))?;
-    let path = gate.places.operators_dir().join(format!("{name}.toml"));
-    create(&path, &text, &name)?;
-    in_force(gate, by).await
+    let path = operator_file(gate, &name);
+    is_free(&path, &name)?;
+    changed(gate, by, &path, Some(&text)).await
 }
 
 /// # Errors
 /// 404 for nobody; 403 for another's key by one who is no admin; as [`add_operator`] for the key.
 pub async fn rotate_operator(gate: &Gate, by: Operated, name: &str, jwk: &Value) -> Result<(), Denial> {
+    let _whole = gate.people.lock().await;
     let known = gate.operators.keys();
     let operator = known.get(name).ok_or_else(|| nobody("operator", name))?;
     let is_admin = known.get(by.name()).is_some_and(|by| by.role == Role::Admin);
@@ -78,13 +81,13 @@ pub async fn rotate_operator(gate: &Gate, by: Operated, name: &str, jwk: &Value)
     }
     let jwk = key(gate, name, jwk)?;
     let text = operators::file(operator.role, jwk).map_err(|error| Denial::fault(error.to_string()))?;
-    replace(&gate.places.operators_dir().join(format!("{name}.toml")), &text)?;
-    in_force(gate, by).await
+    changed(gate, by, &operator_file(gate, name), Some(&text)).await
 }
 
 /// # Errors
 /// 404 for nobody; 403 for the last admin.
 pub async fn remove_operator(gate: &Gate, by: Operated, name: &str) -> Result<(), Denial> {
+    let _whole = gate.people.lock().await;
     let known = gate.operators.keys();
     let operator = known.get(name).ok_or_else(|| nobody("operator", name))?;
     let admins = known.values().filter(|operator| operator.role == Role::Admin).count();
@@ -92,49 +95,87 @@ pub async fn remove_operator(gate: &Gate, by: Operated, name: &str) -> Result<()
         return Err(Denial::new(Code::Forbidden, format!("{name} is the last admin"))
             .remedy("add another admin first: latchgate operator add NAME --role admin"));
     }
-    remove(&gate.places.operators_dir().join(format!("{name}.toml")))?;
-    in_force(gate, by).await
+    changed(gate, by, &operator_file(gate, name), None).await
 }
 
 /// # Errors
 /// As [`add_operator`].
 pub async fn add_agent(gate: &Gate, by: Operated, request: AgentRequest) -> Result<(), Denial> {
+    let _whole = gate.people.lock().await;
     let jwk = key(gate, &request.name, &request.jwk)?;
     let text = agents::file(jwk).map_err(|error| Denial::fault(error.to_string()))?;
-    let path = gate.places.agents_dir().join(format!("{}.toml", request.name));
-    create(&path, &text, &request.name)?;
-    in_force(gate, by).await
+    let path = agent_file(gate, &request.name);
+    is_free(&path, &request.name)?;
+    changed(gate, by, &path, Some(&text)).await
+}
+
+/// Leases of the old key end with it.
+///
+/// # Errors
+/// 404 for nobody; as [`add_operator`] for the key.
+pub async fn rotate_agent(gate: &Gate, by: Operated, name: &str, jwk: &Value) -> Result<(), Denial> {
+    let _whole = gate.people.lock().await;
+    is_enrolled(gate, name)?;
+    let jwk = key(gate, name, jwk)?;
+    let text = agents::file(jwk).map_err(|error| Denial::fault(error.to_string()))?;
+    let revoked = revocation_of(&by, name, "the agent's key was changed");
+    changed(gate, by, &agent_file(gate, name), Some(&text)).await?;
+    revoke(gate, revoked).await
 }
 
 /// # Errors
 /// 404 for nobody.
 pub async fn remove_agent(gate: &Gate, by: Operated, name: &str) -> Result<(), Denial> {
-    if !gate.agents.keys().contains_key(name) {
-        return Err(nobody("agent", name));
+    let _whole = gate.people.lock().await;
+    is_enrolled(gate, name)?;
+    let revoked = revocation_of(&by, name, "the agent was removed");
+    changed(gate, by, &agent_file(gate, name), None).await?;
+    revoke(gate, revoked).await
+}
+
+/// The file as it shall be (`None`: gone), then everybody, then the entry. If one of them fails, the file is as it was.
+async fn changed(gate: &Gate, by: Operated, path: &Path, text: Option<&str>) -> Result<(), Denial> {
+    let before = if path.exists() { Some(read_private(path).map_err(fault)?) } else { None };
+    write(path, text.map(str::as_bytes))?;
+    let result = in_force(gate, by).await;
+    if result.is_err() {
+        write(path, before.as_deref())?;
+        gate.operators.reload(&gate.places).map_err(fault)?;
+        gate.agents.reload(&gate.places).map_err(fault)?;
     }
-    let revoked = Body::LeaseRevoked(LeaseRevoked {
-        target: RevocationTarget::Principal(Principal::Agent(name.to_owned())),
+    result
+}
+
+async fn in_force(gate: &Gate, by: Operated) -> Result<(), Denial> {
+    // Entries first speak of who signs them, as of before the change.
+    gate.operators.reload(&gate.places).map_err(fault)?;
+    gate.agents.reload(&gate.places).map_err(fault)?;
+    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, Some(by.signed())).await.map_err(fault)
+}
+
+fn revocation_of(by: &Operated, agent: &str, reason: &str) -> Body {
+    Body::LeaseRevoked(LeaseRevoked {
+        target: RevocationTarget::Principal(Principal::Agent(agent.to_owned())),
         operator: by.name().to_owned(),
-        reason: Some("the agent was removed".into()),
+        reason: Some(reason.to_owned()),
         proof: Some(by.proof()),
-    });
-    remove(&gate.places.agents_dir().join(format!("{name}.toml")))?;
-    in_force(gate, by).await?;
-    // No new lease can come any more; those that are out end here.
+    })
+}
+
+/// After the change: no lease can come under the old key any more, and those that are out end here.
+async fn revoke(gate: &Gate, revoked: Body) -> Result<(), Denial> {
     let commit = Commit { trace_id: None, body: revoked, payload: Durability::Buffered };
     gate.world.ledger.commit(commit).await?;
     revocation::take_effect(gate).await;
     Ok(())
 }
 
-async fn in_force(gate: &Gate, by: Operated) -> Result<(), Denial> {
-    let fault = |error: KeyError| Denial::fault(error.to_string());
-    // Entries first speak of who signs them, as of before the change.
-    gate.operators.reload(&gate.places).map_err(fault)?;
-    gate.agents.reload(&gate.places).map_err(fault)?;
-    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, Some(by.signed()))
-        .await
-        .map_err(|error| Denial::fault(error.to_string()))
+fn operator_file(gate: &Gate, name: &str) -> PathBuf {
+    gate.places.operators_dir().join(format!("{name}.toml"))
+}
+
+fn agent_file(gate: &Gate, name: &str) -> PathBuf {
+    gate.places.agents_dir().join(format!("{name}.toml"))
 }
 
 /// A public key that nobody has yet.
@@ -151,23 +192,30 @@ fn key(gate: &Gate, name: &str, jwk: &Value) -> Result<Jwk, Denial> {
     Ok(jwk)
 }
 
+fn is_enrolled(gate: &Gate, name: &str) -> Result<(), Denial> {
+    if gate.agents.keys().contains_key(name) { Ok(()) } else { Err(nobody("agent", name)) }
+}
+
 fn nobody(kind: &str, name: &str) -> Denial {
     let name: String = name.chars().take(64).collect();
     Denial::new(Code::NotFound, format!("there is no {kind} {name}"))
 }
 
-fn create(path: &Path, text: &str, name: &str) -> Result<(), Denial> {
+fn is_free(path: &Path, name: &str) -> Result<(), Denial> {
     if path.exists() {
         return Err(Denial::new(Code::AlreadyExists, format!("there is a {name} already"))
             .remedy("choose another name, or rotate its key"));
     }
-    create_private(path, text.as_bytes()).map_err(|error| Denial::fault(error.to_string()))
+    Ok(())
 }
 
-fn replace(path: &Path, text: &str) -> Result<(), Denial> {
-    replace_private(path, text.as_bytes()).map_err(|error| Denial::fault(error.to_string()))
+fn write(path: &Path, bytes: Option<&[u8]>) -> Result<(), Denial> {
+    match bytes {
+        Some(bytes) => replace_private(path, bytes).map_err(fault),
+        None => remove_private(path).map_err(fault),
+    }
 }
 
-fn remove(path: &Path) -> Result<(), Denial> {
-    std::fs::remove_file(path).map_err(|error| Denial::fault(format!("{}: {error}", path.display())))
+fn fault(error: impl std::fmt::Display) -> Denial {
+    Denial::fault(error.to_string())
 }

@@ -1,7 +1,7 @@
 //! The policy of a home as its files say it: what a start or a reload would put in force.
 
 use latchgate_monitor::catalog::Catalog;
-use latchgate_monitor::policy::RuleSummary;
+use latchgate_monitor::policy::{Budget, RuleSummary};
 use latchgate_wire::digest::Digest;
 
 use crate::home::places::Places;
@@ -16,6 +16,7 @@ pub struct HomePolicy {
     /// Every file after a line `// file: NAME`; plain rules as the Cedar that they become.
     pub cedar: String,
     pub rules: Vec<RuleSummary>,
+    pub budgets: Vec<Budget>,
 }
 
 impl HomePolicy {
@@ -24,6 +25,11 @@ impl HomePolicy {
     pub fn load(places: &Places) -> Result<Self, StartError> {
         let catalog: Catalog = loading::catalog(places)?;
         let policy = &catalog.policy;
-        Ok(Self { digest: policy.digest(), cedar: policy.cedar_text(), rules: policy.rules_summary() })
+        Ok(Self {
+            digest: policy.digest(),
+            cedar: policy.cedar_text(),
+            rules: policy.rules_summary(),
+            budgets: policy.budgets().to_vec(),
+        })
     }
 }

@@ -135,6 +135,15 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(FileError::io(path))
 }
 
+/// Removes a file, durably; one that is gone already is as it should be.
+pub fn remove_private(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::io(path)(error)),
+        _ => {}
+    }
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(FileError::io(path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

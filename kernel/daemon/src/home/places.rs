@@ -175,6 +175,11 @@ impl Places {
         self.keys_dir().join(format!("operator-{name}.pem"))
     }
 
+    /// The private key of an agent of this machine, unless it has it elsewhere.
+    pub fn agent_key(&self, name: &str) -> PathBuf {
+        self.keys_dir().join(format!("agent-{name}.pem"))
+    }
+
     /// What no file action may reach, whatever its root.
     pub fn forbidden(&self) -> Vec<PathBuf> {
         vec![self.config_dir.clone(), self.state_dir.clone(), self.run_dir.clone()]

@@ -59,6 +59,12 @@ pub async fn routed(
             people::add_agent(gate, by, request).await?;
             respond::json(200, &agents(gate).await?)
         }
+        ("POST", ["v1", "agents", name, "rotate"]) => {
+            let by = by(Role::Admin)?;
+            let request: RotateRequest = body(&received.body)?;
+            people::rotate_agent(gate, by, name, &request.jwk).await?;
+            respond::json(200, &agents(gate).await?)
+        }
         ("POST", ["v1", "agents", name, "remove"]) => {
             people::remove_agent(gate, by(Role::Admin)?, name).await?;
             respond::json(200, &agents(gate).await?)

@@ -1,23 +1,25 @@
 //! Budgets that operators set, in the plain rules' file: how much a principal may use up within an hour, a day, a session.
 
+use std::fmt;
+
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Limit, Window};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::load::Policy;
 
 /// One entry of `budgets`. What is absent is not bounded.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     #[serde(rename = "for")]
     whom: Whom,
     per: Window,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     calls: Option<u64>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     cost_usd_cents: Option<u64>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     bytes_out: Option<u64>,
 }
 
@@ -41,9 +43,9 @@ impl Policy {
         limits
     }
 
-    /// Whether any budget bounds anybody.
-    pub fn has_budgets(&self) -> bool {
-        !self.budgets.is_empty()
+    /// Every budget as it was written.
+    pub fn budgets(&self) -> &[Budget] {
+        &self.budgets
     }
 }
 
@@ -55,6 +57,36 @@ impl Budget {
             usd_cents: self.cost_usd_cents,
             bytes_out: self.bytes_out,
         }
+    }
+}
+
+/// `each per day: at most 100 calls, 500 US cents`.
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per = match self.per {
+            Window::Hour => "hour",
+            Window::Day => "day",
+            Window::Session => "session",
+        };
+        let bounds =
+            [(self.calls, "calls"), (self.cost_usd_cents, "US cents"), (self.bytes_out, "bytes out")];
+        let bounds = bounds.iter().filter_map(|(bound, unit)| bound.map(|bound| format!("{bound} {unit}")));
+        write!(f, "{} per {per}: at most {}", self.whom, bounds.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Each => f.write_str("each"),
+            Self::Principal(principal) => principal.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Whom {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -119,6 +151,16 @@ mod tests {
         let ci = limits(ALL, "agent:ci");
         assert_eq!(ci[0], day(10, Some(7)));
         assert_eq!((ci[1].window, ci[1].calls), (Window::Session, Some(5)));
+    }
+
+    #[test]
+    fn a_budget_is_told_as_it_was_written() {
+        let policy = load_yaml(&format!("format: 1\nrules: []\nbudgets:\n{ALL}")).unwrap();
+        let told: Vec<String> = policy.budgets().iter().map(ToString::to_string).collect();
+        assert_eq!(told[0], "each per day: at most 100 calls, 50 US cents");
+        assert_eq!(told[1], "agent:ci per day: at most 10 calls, 7 bytes out");
+        let json = serde_json::to_value(&policy.budgets()[2]).unwrap();
+        assert_eq!(json, serde_json::json!({ "for": "agent:ci", "per": "session", "calls": 5 }));
     }
 
     #[test]
