@@ -1,13 +1,14 @@
 //! The binary `latchgate`: reads the command line, runs one command, ends with its exit code.
 //!
 //! Read in this order: what can be typed (`commands`, one file each), how it ends (`exit`), whom it talks to
-//! (`connect`), and how it is shown (`console`, `table`, `render`, `visible`, `when`, `wait`).
+//! (`connect`, with whose `keys`), and how it is shown (`console`, `table`, `render`, `visible`, `when`, `wait`).
 #![forbid(unsafe_code)]
 
 mod commands;
 
 mod connect;
 mod exit;
+mod keys;
 
 mod console;
 mod render;

@@ -1,6 +1,7 @@
 //! `call`: asks for an action as an agent would, and waits for a decision where somebody watches.
 
 use std::io::Read as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -21,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   latchgate call fs_read '{\"path\":\"README.md\"}'
   latchgate call fs_write - --wait < arguments.json
+  latchgate call fs_read '{\"path\":\"README.md\"}' --agent-key ci.pem
 
 The output goes to stdout, the receipt to stderr. A call that is held is waited
 for on a terminal; elsewhere its approval id is printed and the exit code is 4.
@@ -40,6 +42,9 @@ pub struct Call {
     /// The arguments, a JSON object; `-` reads them from stdin
     #[arg(value_name = "JSON", default_value = "{}", hide_default_value = true)]
     arguments: String,
+    /// The private key of an enrolled agent: the call is made as that agent
+    #[arg(long, value_name = "FILE", env = "LATCHGATE_AGENT_KEY")]
+    agent_key: Option<PathBuf>,
     /// Wait for the decision if the call is held, on a terminal or not
     #[arg(long)]
     wait: bool,
@@ -60,7 +65,7 @@ enum Decision {
 impl Call {
     pub async fn run(self, global: &Global, console: &Console) -> Result<Exit, Failure> {
         let arguments = arguments(&self.arguments)?;
-        let client = connect::agent(global.socket()).await?;
+        let client = connect::agent(global.socket(), self.agent_key.as_deref()).await?;
         let options = CallOptions::default();
         let call = client.call(&self.action, &arguments, &options);
         match wait::show(console, &format!("calling {}", self.action), call).await? {

@@ -1,6 +1,7 @@
 //! What can be typed: one file per command.
 
 mod actions;
+mod agents;
 mod approvals;
 mod audit;
 mod backup;
@@ -16,6 +17,7 @@ mod init;
 mod logs;
 mod man;
 mod metrics;
+mod operator;
 mod policy;
 mod presets;
 mod reload;
@@ -79,7 +81,7 @@ impl Global {
 /// Who decides and looks: an operator's key lies in the gate's home.
 #[derive(Clone, Debug, Args)]
 pub struct AsOperator {
-    /// The operator to act as
+    /// The operator to act as; a passphrase is asked for, or read from LATCHGATE_OPERATOR_PASSPHRASE_FILE
     #[arg(long = "operator", global = true, value_name = "NAME", env = "LATCHGATE_OPERATOR", default_value = crate::connect::LOCAL_OPERATOR)]
     name: String,
 }
@@ -99,6 +101,8 @@ enum Command {
     Verify(verify::Verify),
     Presets(presets::Presets),
     Policy(policy::Policy),
+    Operator(operator::Operator),
+    Agents(agents::Agents),
     Reload(reload::Reload),
     Drain(drain::Drain),
     Revoke(revoke::Revoke),
@@ -132,6 +136,8 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Verify(verify) => alone(verify.run(console)),
         Command::Presets(presets) => presets.run(console),
         Command::Policy(policy) => alone(policy.run(&global, console)),
+        Command::Operator(operator) => alone(operator.run(&global, console)),
+        Command::Agents(agents) => alone(agents.run(&global, console)),
         Command::Reload(reload) => alone(reload.run(&global, console)),
         Command::Drain(drain) => alone(drain.run(&global, console)),
         Command::Revoke(revoke) => alone(revoke.run(&global, console)),
@@ -176,7 +182,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify presets policy reload drain revoke clock config logs metrics service backup uninstall completions man demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify presets policy operator agents reload drain revoke clock config logs metrics service backup uninstall completions man demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -48,10 +48,11 @@ async fn show(global: &Global, operator: &str, console: &Console) -> Result<Exit
     if console.is_json() {
         let document = serde_json::json!({
             "policy_digest": policy.digest, "in_force": running, "cedar": policy.cedar, "rules": policy.rules,
+            "budgets": policy.budgets,
         });
         console.json(&document)?;
     } else {
-        console.result(&visible::multiline(&policy.cedar))?;
+        console.result(&visible::multiline(&text(&policy)))?;
         console.note(&remark(&policy.digest, running.as_ref()));
     }
     Ok(Exit::Done)
@@ -67,6 +68,12 @@ fn load(places: &Places) -> Result<HomePolicy, Failure> {
         }
         _ => Failure::new(Exit::Failed, error.to_string()),
     })
+}
+
+/// Budgets are no Cedar: they stand behind it as comments, so that the whole can be put in force as it is.
+fn text(policy: &HomePolicy) -> String {
+    let budgets = policy.budgets.iter().map(|budget| format!("\n// budget: {budget}"));
+    format!("{}{}", policy.cedar, budgets.collect::<String>())
 }
 
 /// What the running gate judges by, if one runs and tells us.

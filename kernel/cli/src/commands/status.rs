@@ -4,11 +4,13 @@ use clap::Args;
 use latchgate_wire::api;
 use latchgate_wire::time::Timestamp;
 use owo_colors::OwoColorize as _;
+use serde::Serialize;
 
 use super::{AsOperator, Global};
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
+use crate::render::budgets;
 use crate::render::facts::Facts;
 use crate::visible::styled;
 use crate::when;
@@ -32,10 +34,11 @@ impl Status {
         match connect::operator(global.socket(), &self.operator.name) {
             Ok(operator) => {
                 let status = operator.status().await?;
+                let principals = operator.budgets().await?.principals;
                 if console.is_json() {
-                    console.json(&status)
+                    console.json(&Document { status: &status, budgets: &principals })
                 } else {
-                    console.result(&sheet(&status, when::now()))
+                    console.result(&sheet(&status, &budgets::lines(&principals), when::now()))
                 }?;
             }
             Err(why) => {
@@ -47,7 +50,15 @@ impl Status {
     }
 }
 
-fn sheet(status: &api::Status, now: Timestamp) -> String {
+/// The gate's status, and what everybody of the last day has used up.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    status: &'a api::Status,
+    budgets: &'a [api::PrincipalBudgets],
+}
+
+fn sheet(status: &api::Status, budgets: &[String], now: Timestamp) -> String {
     let uptime = i64::try_from(status.uptime_s).unwrap_or(i64::MAX).saturating_mul(1000);
     let last = match status.last_entry_at {
         Some(at) => format!(", the last {} ago", when::span(now.since(at))),
@@ -66,7 +77,8 @@ fn sheet(status: &api::Status, now: Timestamp) -> String {
             "calls",
             format!("{} running, {} waiting for approval", status.calls_running, status.approvals_pending),
         )
-        .add("operator", styled(&status.operator));
+        .add("operator", styled(&status.operator))
+        .add_lines("budgets", budgets);
     if status.unknown_outcomes > 0 {
         facts
             .add("unknown", format!("{} calls may have happened", status.unknown_outcomes).red().to_string());
@@ -116,6 +128,8 @@ mod tests {
             "agent_socket": "/h/run/gate.sock", "operator": "local",
         }))
         .unwrap();
+        let budgets = ["uid:1  day ####------ 4 of 10 calls", "agent:ci  day ---------- 0 of 10 calls"];
+        let budgets = budgets.map(str::to_owned);
         let expected = format!(
             "\
 gate      ready for 5 min, latchgate/01J
@@ -127,9 +141,14 @@ ledger    12 entries, the last 60 s ago
 policy    sha256:{}, 5 actions
 calls     0 running, 1 waiting for approval
 operator  local
+budgets   uid:1  day ####------ 4 of 10 calls
+          agent:ci  day ---------- 0 of 10 calls
 next      latchgate approvals list",
             "a".repeat(64)
         );
-        assert_eq!(stripped(&sheet(&status, "2026-11-20T09:30:00.000Z".parse().unwrap())), expected);
+        assert_eq!(
+            stripped(&sheet(&status, &budgets, "2026-11-20T09:30:00.000Z".parse().unwrap())),
+            expected
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod budgets;
 pub mod content;
 pub mod csv;
 pub mod facts;

@@ -59,7 +59,8 @@ impl Started {
         if console.is_json() { console.json(self) } else { console.result(&self.lines()) }
     }
 
-    /// Five lines, and one for an exposed port: what there is, what it protects, what it shows, who decides, what to type.
+    /// Six lines, and one for an exposed port: what there is, what it protects, what it shows, who decides, what is left
+    /// to protect, what to type.
     fn lines(&self) -> String {
         let path = |path: &PathBuf| styled(&path.display().to_string());
         let home = match self.created {
@@ -80,9 +81,11 @@ impl Started {
         if let Some(address) = self.exposed {
             facts.add("exposed", format!("http://{address} takes calls of this machine's users too"));
         }
-        facts
-            .add("operator", format!("{}; {policy}", styled(&self.operator)))
-            .add("next", "latchgate call fs_read '{\"path\":\"README.md\"}'".bold().to_string());
+        facts.add("operator", format!("{}; {policy}", styled(&self.operator)));
+        if self.boundary == "same-user" {
+            facts.add("protect", "latchgate operator protect puts a passphrase on the operator's key");
+        }
+        facts.add("next", "latchgate call fs_read '{\"path\":\"README.md\"}'".bold().to_string());
         facts.render()
     }
 
@@ -152,12 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn a_first_start_is_told_in_five_lines() {
+    fn a_first_start_is_told_in_six_lines() {
         let expected = "\
 home      /h (made just now: keys, operator, policy)
 boundary  same-user: programs run as you can reach the gate's keys; run agents as another user to change that
 root      /r is what file actions see
 operator  local; policy `standard`: looking is allowed, changing waits for an approval
+protect   latchgate operator protect puts a passphrase on the operator's key
 next      latchgate call fs_read '{\"path\":\"README.md\"}'";
         assert_eq!(stripped(&started().lines()), expected);
         assert!(started().warnings().is_empty());
