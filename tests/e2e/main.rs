@@ -16,6 +16,7 @@ mod http;
 mod installed;
 mod metrics;
 mod once;
+mod people;
 mod permissions;
 mod restart;
 mod service;

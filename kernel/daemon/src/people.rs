@@ -6,9 +6,7 @@ use latchgate_ledger::Ledger;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Commit, Durability, Log as _};
 use latchgate_wire::api::{AgentRequest, OperatorRequest};
-use latchgate_wire::entry::{
-    AgentsChanged, Body, LeaseRevoked, OperatorsChanged, RevocationTarget, Role, Signed,
-};
+use latchgate_wire::entry::{AgentsChanged, Body, LeaseRevoked, OperatorsChanged, RevocationTarget, Role};
 use latchgate_wire::jwk::Jwk;
 use latchgate_wire::principal::{Principal, is_name};
 use latchgate_wire::problem::Code;
@@ -21,7 +19,11 @@ use crate::operators::{self, Operated, Operators};
 use crate::revocation;
 use crate::start::StartError;
 
-/// Who they are, as entries, unless the log says so already. `signed`: by whose word they changed.
+/// Who changed them where no operator did.
+const FILES: &str = "(files)";
+
+/// Who they are, as entries, unless the log says so already. `by`: by whose word they changed. An agent whose key is another
+/// or gone keeps no lease.
 ///
 /// # Errors
 /// If the ledger takes no entries.
@@ -29,20 +31,33 @@ pub async fn put_in_force(
     ledger: &Ledger,
     operators: &Operators,
     agents: &Agents,
-    signed: Option<Signed>,
+    by: Option<Operated>,
 ) -> Result<(), StartError> {
-    let (operators, agents) = (operators.keys(), agents.keys());
-    let mut bodies = Vec::new();
+    let (operators, agents, before) = (operators.keys(), agents.keys(), ledger.agents());
+    let ended = before.iter().filter(|(name, jkt)| agents.get(*name) != Some(*jkt)).map(|(name, _)| name);
+    // First: if the gate dies behind it, the next start finds the change still to be made and revokes once more.
+    let mut bodies: Vec<Body> = ended.enumerate().map(|(i, name)| revocation(name, i, by.as_ref())).collect();
+    let signed = by.map(Operated::signed);
     if ledger.operators() != operators {
         bodies.push(Body::OperatorsChanged(OperatorsChanged { operators, signed: signed.clone() }));
     }
-    if ledger.agents() != agents {
+    if before != agents {
         bodies.push(Body::AgentsChanged(AgentsChanged { agents, signed }));
     }
     for body in bodies {
         ledger.commit(Commit { trace_id: None, body, payload: Durability::Buffered }).await?;
     }
     Ok(())
+}
+
+/// A proof stands in one entry.
+fn revocation(agent: &str, index: usize, by: Option<&Operated>) -> Body {
+    Body::LeaseRevoked(LeaseRevoked {
+        target: RevocationTarget::Principal(Principal::Agent(agent.to_owned())),
+        operator: by.map_or(FILES, Operated::name).to_owned(),
+        reason: Some("the agent's key was changed or removed".into()),
+        proof: by.filter(|_| index == 0).map(Operated::proof),
+    })
 }
 
 /// Files that somebody changed by hand.
@@ -54,7 +69,9 @@ pub async fn reload(gate: &Gate) -> Result<(), StartError> {
     agents::Agents::load(&gate.places)?;
     gate.operators.reload(&gate.places)?;
     gate.agents.reload(&gate.places)?;
-    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, None).await
+    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, None).await?;
+    revocation::take_effect(gate).await;
+    Ok(())
 }
 
 /// # Errors
@@ -118,9 +135,7 @@ pub async fn rotate_agent(gate: &Gate, by: Operated, name: &str, jwk: &Value) ->
     is_enrolled(gate, name)?;
     let jwk = key(gate, name, jwk)?;
     let text = agents::file(jwk).map_err(|error| Denial::fault(error.to_string()))?;
-    let revoked = revocation_of(&by, name, "the agent's key was changed");
-    changed(gate, by, &agent_file(gate, name), Some(&text)).await?;
-    revoke(gate, revoked).await
+    changed(gate, by, &agent_file(gate, name), Some(&text)).await
 }
 
 /// # Errors
@@ -128,9 +143,7 @@ pub async fn rotate_agent(gate: &Gate, by: Operated, name: &str, jwk: &Value) ->
 pub async fn remove_agent(gate: &Gate, by: Operated, name: &str) -> Result<(), Denial> {
     let _whole = gate.people.lock().await;
     is_enrolled(gate, name)?;
-    let revoked = revocation_of(&by, name, "the agent was removed");
-    changed(gate, by, &agent_file(gate, name), None).await?;
-    revoke(gate, revoked).await
+    changed(gate, by, &agent_file(gate, name), None).await
 }
 
 /// The file as it shall be (`None`: gone), then everybody, then the entry. If one of them fails, the file is as it was.
@@ -147,25 +160,10 @@ async fn changed(gate: &Gate, by: Operated, path: &Path, text: Option<&str>) -> 
 }
 
 async fn in_force(gate: &Gate, by: Operated) -> Result<(), Denial> {
-    // Entries first speak of who signs them, as of before the change.
+    // First: from here on no lease can come under a key that is going.
     gate.operators.reload(&gate.places).map_err(fault)?;
     gate.agents.reload(&gate.places).map_err(fault)?;
-    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, Some(by.signed())).await.map_err(fault)
-}
-
-fn revocation_of(by: &Operated, agent: &str, reason: &str) -> Body {
-    Body::LeaseRevoked(LeaseRevoked {
-        target: RevocationTarget::Principal(Principal::Agent(agent.to_owned())),
-        operator: by.name().to_owned(),
-        reason: Some(reason.to_owned()),
-        proof: Some(by.proof()),
-    })
-}
-
-/// After the change: no lease can come under the old key any more, and those that are out end here.
-async fn revoke(gate: &Gate, revoked: Body) -> Result<(), Denial> {
-    let commit = Commit { trace_id: None, body: revoked, payload: Durability::Buffered };
-    gate.world.ledger.commit(commit).await?;
+    put_in_force(&gate.world.ledger, &gate.operators, &gate.agents, Some(by)).await.map_err(fault)?;
     revocation::take_effect(gate).await;
     Ok(())
 }

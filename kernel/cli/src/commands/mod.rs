@@ -82,7 +82,7 @@ impl Global {
 #[derive(Clone, Debug, Args)]
 pub struct AsOperator {
     /// The operator to act as; a passphrase is asked for, or read from LATCHGATE_OPERATOR_PASSPHRASE_FILE
-    #[arg(long = "operator", global = true, value_name = "NAME", env = "LATCHGATE_OPERATOR", default_value = crate::connect::LOCAL_OPERATOR)]
+    #[arg(id = "as_operator", long = "operator", global = true, value_name = "NAME", env = "LATCHGATE_OPERATOR", default_value = crate::connect::LOCAL_OPERATOR)]
     name: String,
 }
 
