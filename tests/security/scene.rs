@@ -218,8 +218,15 @@ impl Scene {
     /// Ends the gate in order: nothing panicked, what was refused before authentication was counted and no more, and the
     /// ledger is sound.
     #[track_caller]
-    pub fn end(mut self) {
-        assert_eq!(self.operator().status()["panics_caught"], 0, "{}", self.gate.log());
+    pub fn end(self) {
+        let operator = self.operator();
+        self.end_by(&operator);
+    }
+
+    /// As [`Self::end`], where the operator of the first start is none any more.
+    #[track_caller]
+    pub fn end_by(mut self, operator: &RawOperator) {
+        assert_eq!(operator.status()["panics_caught"], 0, "{}", self.gate.log());
         assert!(!self.gate.log().contains("panicked"), "{}", self.gate.log());
         assert!(self.gate.terminate().success(), "{}", self.gate.log());
         assert_eq!(self.refusals_counted(), *self.counted.borrow(), "refusals before authentication");

@@ -142,6 +142,7 @@ fn a_gates_home_below_its_root_is_out_of_reach() {
         "h/policies/mine.cedar",
         "h/operators/local.toml",
         "h/operators/agent.toml",
+        "h/agents/agent.toml",
         "h/manifests/mine.yaml",
         "h/state/keys/entry.key",
         "h/state/keys/operator-local.pem",
