@@ -346,6 +346,7 @@ fn the_example_that_ships_is_accepted() {
     let manifests: Vec<Manifest> = [
         include_str!("../../../../../manifests/fs_read.yaml"),
         include_str!("../../../../../manifests/fs_write.yaml"),
+        include_str!("../../../../../manifests/fs_delete.yaml"),
         include_str!("../../../../../manifests/http_fetch.yaml"),
         include_str!("../../../../../manifests/http_post.yaml"),
     ]
@@ -353,6 +354,6 @@ fn the_example_that_ships_is_accepted() {
     .into();
     let text = include_str!("../../../../../policies/rules.example.yaml");
     let source = Source { name: "rules.yaml".into(), text: text.into() };
-    let policy = Policy::load(&[source], &manifests.iter().collect::<Vec<_>>());
-    assert_eq!(policy.unwrap().rules_summary().len(), 6);
+    let policy = Policy::load(&[source], &manifests.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!((policy.rules_summary().len(), policy.budgets().len()), (7, 3));
 }
