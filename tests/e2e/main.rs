@@ -1,6 +1,7 @@
 //! The built binary from end to end: one file per topic, a gate of its own for each test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod approvals;
 mod audit;
 mod backup;
 mod cli;

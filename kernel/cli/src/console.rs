@@ -115,7 +115,16 @@ impl Console {
     /// # Errors
     /// If stdin cannot be read.
     pub async fn confirm(&self, question: &str) -> Result<bool, Failure> {
-        let prompt = write!(anstream::stderr(), "{} [y/N] ", question.bold());
+        let answer = self.ask(&format!("{question} [y/N]")).await?;
+        Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks on stderr; the line that is typed, without space around it.
+    ///
+    /// # Errors
+    /// If stdin cannot be read.
+    pub async fn ask(&self, question: &str) -> Result<String, Failure> {
+        let prompt = write!(anstream::stderr(), "{} ", question.bold());
         prompt.and_then(|()| io::stderr().flush())?;
         // Beside the runtime, so that connections kept open are looked after meanwhile.
         let answer = tokio::task::spawn_blocking(|| {
@@ -123,6 +132,6 @@ impl Console {
             io::stdin().read_line(&mut line).map(|_| line)
         });
         let line = answer.await.map_err(io::Error::other)??;
-        Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+        Ok(line.trim().to_owned())
     }
 }

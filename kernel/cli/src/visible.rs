@@ -17,12 +17,17 @@ const MARKS_MAX: usize = 2;
 
 /// One line: line breaks are escaped as well.
 pub fn plain(text: &str) -> String {
-    render(text, str::to_owned)
+    render(text, str::to_owned, str::to_owned)
 }
 
 /// As [`plain`], escapes in a style that no character of the text can have.
 pub fn styled(text: &str) -> String {
-    render(text, |escape| escape.yellow().reversed().to_string())
+    tinted(text, str::to_owned)
+}
+
+/// As [`styled`], the text itself in a colour.
+pub fn tinted(text: &str, tint: impl Fn(&str) -> String) -> String {
+    render(text, tint, |escape| escape.yellow().reversed().to_string())
 }
 
 /// Many lines as they are, for output that people asked for: only what is invisible, reorders or commands is escaped.
@@ -57,37 +62,60 @@ pub fn is_hidden(c: char) -> bool {
     is_blank_letter(c) || is_unprintable(c) || is_invisible_mark(c)
 }
 
-fn render(text: &str, style: impl Fn(&str) -> String) -> String {
-    let mut out = String::with_capacity(text.len());
+fn render(text: &str, tint: impl Fn(&str) -> String, style: impl Fn(&str) -> String) -> String {
+    let mut out = Runs { done: String::with_capacity(text.len()), run: String::new(), tint };
     let mut marks = 0;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         if c == '\\' {
-            out.push('\\');
             let mut run = 1;
             while rest.next_if_eq(&'\\').is_some() {
-                out.push('\\');
                 run += 1;
             }
-            if is_escape_ahead(rest.clone(), marks) {
-                out.extend(std::iter::repeat_n('\\', run));
-            }
+            let count = if is_escape_ahead(rest.clone(), marks) { 2 * run } else { run };
+            out.run.extend(std::iter::repeat_n('\\', count));
             marks = 0;
             continue;
         }
         if c == '\t' {
-            out.push_str(&style(&TAB.to_string()));
+            out.mark(&style(&TAB.to_string()));
             marks = 0;
             continue;
         }
         marks = if is_mark(c) { marks + 1 } else { 0 };
         if c == TAB || is_hidden(c) || marks > MARKS_MAX {
-            out.push_str(&style(&escape(c)));
+            out.mark(&style(&escape(c)));
         } else {
-            out.push(c);
+            out.run.push(c);
         }
     }
-    out
+    out.finish()
+}
+
+/// Text as it grows: runs of the text itself, tinted as a whole, between marks of ours.
+struct Runs<T> {
+    done: String,
+    run: String,
+    tint: T,
+}
+
+impl<T: Fn(&str) -> String> Runs<T> {
+    fn mark(&mut self, mark: &str) {
+        self.flush();
+        self.done.push_str(mark);
+    }
+
+    fn flush(&mut self) {
+        if !self.run.is_empty() {
+            self.done.push_str(&(self.tint)(&self.run));
+            self.run.clear();
+        }
+    }
+
+    fn finish(mut self) -> String {
+        self.flush();
+        self.done
+    }
 }
 
 /// Tabs stay tabs: this is for what a person asked to see, not for what a person has to judge.
@@ -203,6 +231,12 @@ mod tests {
         let shown = styled("\u{202E}");
         assert!(shown.starts_with('\u{1B}') && shown.contains("\\u{202E}"), "{shown:?}");
         assert_eq!(anstream::adapter::strip_str(&shown).to_string(), "\\u{202E}");
+    }
+
+    #[test]
+    fn a_tint_holds_for_the_text_and_not_for_the_escapes() {
+        let shown = tinted("a\u{202E}b", |run| format!("<{run}>"));
+        assert_eq!(anstream::adapter::strip_str(&shown).to_string(), "<a>\\u{202E}<b>");
     }
 
     #[test]

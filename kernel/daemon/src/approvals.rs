@@ -130,11 +130,14 @@ fn earlier(approval: &Approval) -> Option<EarlierDecision> {
     })
 }
 
-/// What a write would replace, if it is a text that can be shown.
+/// What a write or deletion would do away with, if it is a text that can be shown.
 async fn present(gate: &Gate, plan: &Plan) -> Option<String> {
     let path = plan.steps.iter().find_map(|step| match step {
-        Step::Fs(step) if step.operation == FsOperation::Write => Some(&step.path),
-        Step::Fs(_) | Step::Http(_) => None,
+        Step::Fs(step) => match step.operation {
+            FsOperation::Write | FsOperation::Delete => Some(&step.path),
+            FsOperation::Read | FsOperation::List | FsOperation::Search => None,
+        },
+        Step::Http(_) => None,
     })?;
     let (bytes, _) = gate.world.roots.content(path, PRESENT_BYTES_MAX).await.ok()?;
     String::from_utf8(bytes).ok()

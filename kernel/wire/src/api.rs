@@ -189,7 +189,7 @@ pub struct ApprovalDetail {
     /// The agent's own words about why. Anything may stand here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_reason: Option<String>,
-    /// What lies in the file now that a step would write; null where it is absent or no text.
+    /// What lies in the file now that a step would write or delete; absent where there is none or it is no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present: Option<String>,
     /// Decisions on calls of the same action by the same principal, newest first: those still remembered.

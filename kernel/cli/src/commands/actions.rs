@@ -9,7 +9,7 @@ use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::render::facts::Facts;
-use crate::render::plan;
+use crate::render::json;
 use crate::table::{Rows, Tone};
 use crate::visible::styled;
 
@@ -87,8 +87,8 @@ fn sheet(action: &ActionInfo, width: Option<usize>) -> String {
         .add("risk", styled(&action.risk_level))
         .add("connects", egress(&action.egress));
     facts.line("").line(styled(action.description.trim()));
-    facts.line("").line("arguments".dimmed().to_string()).line(plan::as_json(&action.request_schema, width));
-    facts.line("").line("output".dimmed().to_string()).line(plan::as_json(&action.response_schema, width));
+    facts.line("").line("arguments".dimmed().to_string()).line(json::numbered(&action.request_schema, width));
+    facts.line("").line("output".dimmed().to_string()).line(json::numbered(&action.response_schema, width));
     facts.line("").add("next", format!("latchgate call {} '{{...}}'", action.action_id));
     facts.render()
 }

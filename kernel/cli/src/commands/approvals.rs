@@ -4,6 +4,8 @@ mod approve;
 mod deny;
 mod list;
 mod show;
+mod standing;
+mod wider;
 
 use clap::{Args, Subcommand};
 use latchgate_client::OperatorClient;
@@ -18,7 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   latchgate approvals list
   latchgate approvals show appr_01JD3G0000000000000000000F
-  latchgate approvals approve appr_01JD3G0000000000000000000F";
+  latchgate approvals approve appr_01JD3G0000000000000000000F
+  latchgate approvals standing";
 
 /// See and decide the calls that wait
 #[derive(Debug, Args)]
@@ -36,6 +39,7 @@ enum ApprovalsCommand {
     Show(show::Show),
     Approve(approve::Approve),
     Deny(deny::Deny),
+    Standing(standing::Standing),
 }
 
 impl Approvals {
@@ -46,6 +50,7 @@ impl Approvals {
             ApprovalsCommand::Show(show) => show.run(&operator, console).await,
             ApprovalsCommand::Approve(approve) => approve.run(&operator, console).await,
             ApprovalsCommand::Deny(deny) => deny.run(&operator, console).await,
+            ApprovalsCommand::Standing(standing) => standing.run(&operator, console).await,
         }
     }
 }

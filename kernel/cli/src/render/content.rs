@@ -11,7 +11,6 @@ const TEXT_COLUMNS_MIN: usize = 20;
 /// Numbered lines. With a terminal's `width`, long lines are broken here and continued under a mark, so that no line of
 /// content can pass for another line or for ours.
 pub fn numbered(text: &str, width: Option<usize>) -> Vec<String> {
-    let columns = width.map(|width| width.saturating_sub(GUTTER_COLUMNS).max(TEXT_COLUMNS_MIN));
     let (body, is_ended) = match text.strip_suffix('\n') {
         Some(body) => (body, true),
         None => (text, false),
@@ -21,15 +20,35 @@ pub fn numbered(text: &str, width: Option<usize>) -> Vec<String> {
     }
     let mut lines = Vec::new();
     for (i, line) in body.split('\n').enumerate() {
-        for (part, piece) in pieces(line, columns).into_iter().enumerate() {
-            let gutter = if part == 0 { format!("{:>6} │ ", i + 1) } else { format!("{:>6} ┆ ", "") };
-            lines.push(format!("{}{}", gutter.dimmed(), visible::styled(&piece)));
-        }
+        let number = format!("{:>6}", i + 1).dimmed().to_string();
+        lines.extend(marked(&number, "│", line, width, str::to_owned));
     }
     if !is_ended {
-        lines.push(format!("{}", "       (no line break at the end)".dimmed()));
+        lines.push(unended());
     }
     lines
+}
+
+/// One line of content behind a number of six columns and a sign, continued under a mark where the terminal is too narrow.
+pub fn marked(
+    number: &str,
+    sign: &str,
+    line: &str,
+    width: Option<usize>,
+    tint: impl Fn(&str) -> String,
+) -> Vec<String> {
+    let columns = width.map(|width| width.saturating_sub(GUTTER_COLUMNS).max(TEXT_COLUMNS_MIN));
+    let gutter = |part: usize| match part {
+        0 => format!("{number} {}", tint(sign)),
+        _ => format!("{:>6} {}", "", "┆".dimmed()),
+    };
+    let pieces = pieces(line, columns).into_iter().enumerate();
+    pieces.map(|(part, piece)| format!("{} {}", gutter(part), visible::tinted(&piece, &tint))).collect()
+}
+
+/// What stands below a last line that no line break ends.
+pub fn unended() -> String {
+    "       (no line break at the end)".dimmed().to_string()
 }
 
 /// One value that others chose, for a column of its own: broken as [`numbered`] breaks, with the mark in front of what

@@ -43,6 +43,12 @@ impl Facts {
         self
     }
 
+    /// Lines as they are.
+    pub fn lines(&mut self, lines: Vec<String>) -> &mut Self {
+        self.lines.extend(lines);
+        self
+    }
+
     pub fn render(&self) -> String {
         self.lines.join("\n")
     }
