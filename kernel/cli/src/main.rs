@@ -1,7 +1,8 @@
 //! The binary `latchgate`: reads the command line, runs one command, ends with its exit code.
 //!
 //! Read in this order: what can be typed (`commands`, one file each), how it ends (`exit`), whom it talks to
-//! (`connect`, with whose `keys`), and how it is shown (`console`, `table`, `render`, `visible`, `when`, `wait`).
+//! (`connect`, with whose `keys`), and how it is shown (`console`, `terminal`, `table`, `render`, `visible`, `when`,
+//! `wait`).
 #![forbid(unsafe_code)]
 
 mod commands;
@@ -13,6 +14,7 @@ mod keys;
 mod console;
 mod render;
 mod table;
+mod terminal;
 mod visible;
 mod wait;
 mod when;

@@ -5,6 +5,7 @@ mod deny;
 mod list;
 mod show;
 mod standing;
+mod watch;
 mod wider;
 
 use clap::{Args, Subcommand};
@@ -21,6 +22,7 @@ Examples:
   latchgate approvals list
   latchgate approvals show appr_01JD3G0000000000000000000F
   latchgate approvals approve appr_01JD3G0000000000000000000F
+  latchgate approvals watch
   latchgate approvals standing";
 
 /// See and decide the calls that wait
@@ -40,6 +42,7 @@ enum ApprovalsCommand {
     Approve(approve::Approve),
     Deny(deny::Deny),
     Standing(standing::Standing),
+    Watch(watch::Watch),
 }
 
 impl Approvals {
@@ -51,6 +54,7 @@ impl Approvals {
             ApprovalsCommand::Approve(approve) => approve.run(&operator, console).await,
             ApprovalsCommand::Deny(deny) => deny.run(&operator, console).await,
             ApprovalsCommand::Standing(standing) => standing.run(&operator, console).await,
+            ApprovalsCommand::Watch(watch) => watch.run(operator, console).await,
         }
     }
 }

@@ -4,8 +4,9 @@ use latchgate_wire::api::Change;
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
+use super::content;
+use super::diff::Diff;
 use super::view::View;
-use super::{content, diff};
 use crate::visible::styled;
 
 /// `None` where no such call is remembered.
@@ -28,7 +29,7 @@ fn one(change: &Change, view: View) -> Vec<String> {
     let mut lines = vec![format!("  {}", styled(&change.pointer))];
     match (&change.then, &change.now) {
         (Some(Value::String(then)), Some(Value::String(now))) if is_text(then) || is_text(now) => {
-            lines.extend(diff::lines(then, now, view));
+            lines.extend(Diff::of(then, now).lines(view));
         }
         (then, now) => {
             lines.extend(value("was", then.as_ref(), view));

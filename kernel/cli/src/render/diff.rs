@@ -15,38 +15,60 @@ const CONTEXT: usize = 3;
 /// Texts made to be hard to compare are compared more coarsely after this time, and as truly.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Line by line. Lines that stay are left out where they are far from a change, and counted, unless the view is whole.
-pub fn lines(old: &str, new: &str, view: View) -> Vec<String> {
-    let (old, new) = (split(old), split(new));
-    let deadline = Instant::now() + PATIENCE;
-    let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline));
-    if ops.iter().all(|op| matches!(op, DiffOp::Equal { .. })) {
-        return vec![note("nothing in it changes")];
-    }
-    let groups = match view.extent {
-        Extent::Whole => vec![ops],
-        Extent::Folded | Extent::Changes => group_diff_ops(ops, CONTEXT),
-    };
-    let mut shown = Vec::new();
-    let mut next = 0;
-    for op in groups.iter().flatten() {
-        skipped(&mut shown, op.new_range().start.saturating_sub(next));
-        change(&mut shown, op, &old, &new, view);
-        next = op.new_range().end;
-    }
-    skipped(&mut shown, new.len().saturating_sub(next));
-    view.fold(shown)
+/// Two texts, compared once.
+pub struct Diff<'a> {
+    old: Vec<&'a str>,
+    new: Vec<&'a str>,
+    ops: Vec<DiffOp>,
 }
 
-/// "2 lines put in, 1 taken away".
-pub fn summary(old: &str, new: &str) -> String {
-    let (old, new) = (split(old), split(new));
-    let deadline = Instant::now() + PATIENCE;
-    let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline));
-    let changed = ops.iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
-    let (taken, put) =
-        changed.fold((0, 0), |(taken, put), op| (taken + op.old_range().len(), put + op.new_range().len()));
-    format!("{put} {} put in, {taken} taken away", if put == 1 { "line" } else { "lines" })
+impl<'a> Diff<'a> {
+    pub fn of(old: &'a str, new: &'a str) -> Self {
+        let (old, new) = (split(old), split(new));
+        let deadline = Instant::now() + PATIENCE;
+        let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline));
+        Self { old, new, ops }
+    }
+
+    /// "2 lines put in, 1 taken away".
+    pub fn summary(&self) -> String {
+        let changed = self.ops.iter().filter(|op| !is_equal(op));
+        let (taken, put) = changed
+            .fold((0, 0), |(taken, put), op| (taken + op.old_range().len(), put + op.new_range().len()));
+        format!("{put} {} put in, {taken} taken away", if put == 1 { "line" } else { "lines" })
+    }
+
+    /// Line by line. Lines that stay are left out where they are far from a change, and counted, unless the view is whole.
+    pub fn lines(&self, view: View) -> Vec<String> {
+        if self.ops.iter().all(is_equal) {
+            return vec![note("nothing in it changes")];
+        }
+        let groups = match view.extent {
+            Extent::Whole => vec![self.ops.clone()],
+            Extent::Folded | Extent::Changes => group_diff_ops(self.ops.clone(), CONTEXT),
+        };
+        let mut shown = Vec::new();
+        let mut next = 0;
+        for op in groups.iter().flatten() {
+            skipped(&mut shown, op.new_range().start.saturating_sub(next));
+            self.change(&mut shown, op, view);
+            next = op.new_range().end;
+        }
+        skipped(&mut shown, self.new.len().saturating_sub(next));
+        view.fold(shown)
+    }
+
+    fn change(&self, shown: &mut Vec<String>, op: &DiffOp, view: View) {
+        if is_equal(op) {
+            return put(shown, " ", &self.new, op.new_range(), view, str::to_owned);
+        }
+        put(shown, "-", &self.old, op.old_range(), view, |text| text.red().to_string());
+        put(shown, "+", &self.new, op.new_range(), view, |text| text.green().to_string());
+    }
+}
+
+fn is_equal(op: &DiffOp) -> bool {
+    matches!(op, DiffOp::Equal { .. })
 }
 
 /// With their line breaks, so that a missing one at the end is a difference. Nothing but `\n` ends a line: a lone `\r` is
@@ -61,14 +83,6 @@ fn skipped(shown: &mut Vec<String>, count: usize) {
         1 => shown.push(note("1 line that stays")),
         _ => shown.push(note(&format!("{count} lines that stay"))),
     }
-}
-
-fn change(shown: &mut Vec<String>, op: &DiffOp, old: &[&str], new: &[&str], view: View) {
-    if let DiffOp::Equal { .. } = op {
-        return put(shown, " ", new, op.new_range(), view, str::to_owned);
-    }
-    put(shown, "-", old, op.old_range(), view, |text| text.red().to_string());
-    put(shown, "+", new, op.new_range(), view, |text| text.green().to_string());
 }
 
 fn put(
@@ -95,7 +109,7 @@ mod tests {
     use crate::render::stripped;
 
     fn shown(old: &str, new: &str, extent: Extent) -> Vec<String> {
-        lines(old, new, View { width: None, extent }).iter().map(|line| stripped(line)).collect()
+        Diff::of(old, new).lines(View { width: None, extent }).iter().map(|line| stripped(line)).collect()
     }
 
     #[test]
@@ -116,7 +130,7 @@ mod tests {
             "     ⋯ 7 lines that stay",
         ];
         assert_eq!(shown(&old, &new, Extent::Changes), expected);
-        assert_eq!(summary(&old, &new), "2 lines put in, 1 taken away");
+        assert_eq!(Diff::of(&old, &new).summary(), "2 lines put in, 1 taken away");
         assert_eq!(shown(&old, &new, Extent::Whole).len(), 22);
     }
 

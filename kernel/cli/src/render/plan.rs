@@ -6,9 +6,10 @@ use latchgate_wire::digest::Digest;
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
+use super::diff::Diff;
 use super::facts::{Facts, LABEL_COLUMNS};
 use super::view::View;
-use super::{content, diff, json};
+use super::{content, json};
 use crate::visible;
 use shape::{Before, Content, FsStep, HttpStep, Plan, Search, Step};
 
@@ -141,17 +142,18 @@ impl Sheet<'_> {
         }
         match (&step.content, present) {
             (Some(Content::Text(new)), Some(old)) => {
-                self.facts.add("content", format!("{}; {}", content::size(new), diff::summary(old, new)));
-                self.lines(diff::lines(old, new, self.view));
+                let diff = Diff::of(old, new);
+                self.facts.add("content", format!("{}; {}", content::size(new), diff.summary()));
+                self.facts.lines(diff.lines(self.view));
             }
             (Some(Content::Text(new)), None) if is_new(step) && !new.is_empty() => {
                 self.facts.add("content", format!("new: {}", content::size(new)));
-                self.lines(diff::lines("", new, self.view));
+                self.facts.lines(Diff::of("", new).lines(self.view));
             }
             (Some(written), _) => self.content("content", written),
             (None, Some(old)) => {
                 self.facts.add("lost", content::size(old));
-                self.lines(diff::lines(old, "", self.view));
+                self.facts.lines(Diff::of(old, "").lines(self.view));
             }
             (None, None) => {
                 self.facts.add("limit", format!("at most {}", content::bytes(step.bytes_max)));
