@@ -4,12 +4,14 @@
 mod approvals;
 mod audit;
 mod backup;
+mod actions;
 mod cli;
 mod config;
 mod daily;
 mod demo;
 mod docs;
 mod doctor;
+mod drain;
 mod errors;
 mod first_call;
 mod held_call;

@@ -39,6 +39,7 @@ impl Reply {
 pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Reply {
     let trace_id = request.trace_id();
     let action_id = request.action_id().to_owned();
+    let caller = request.caller().clone();
     let begun = Instant::now();
     let mut outcome = run(gate, request.clone()).await;
     if let Ok(Outcome::Joined(Prior::Finished(finished))) = &outcome
@@ -60,7 +61,13 @@ pub async fn execute(gate: &Arc<Gate>, request: Request, wait: Duration) -> Repl
             Some(reply) => reply,
             None => Reply::plain(Answer::held(&held)),
         },
-        Ok(Outcome::Joined(prior)) => joined(gate, prior, trace_id, wait).await,
+        Ok(Outcome::Joined(prior)) => match joined(gate, prior, trace_id, wait).await {
+            Ok(reply) => reply,
+            Err(denial) => {
+                record_refusal(gate, &caller, &action_id, &denial, trace_id).await;
+                Reply::plain(Answer::denied(&denial, trace_id))
+            }
+        },
         Err(denial) => {
             log_cause(&denial, trace_id);
             Reply::plain(Answer::denied(&denial, trace_id))
@@ -86,6 +93,9 @@ fn count(gate: &Gate, action_id: &str, outcome: &Result<Outcome, Denial>, took: 
     gate.metrics.answered(action, decision);
 }
 
+/// Of a name that a caller chose and that need not be an action's.
+const NAME_CHARS_MAX: usize = 64;
+
 /// One pass through the pipeline, in a task of the gate's own.
 async fn run(gate: &Arc<Gate>, request: Request) -> Result<Outcome, Denial> {
     let trace_id = request.trace_id();
@@ -103,25 +113,27 @@ async fn run(gate: &Arc<Gate>, request: Request) -> Result<Outcome, Denial> {
     }
 }
 
-async fn joined(gate: &Arc<Gate>, prior: Prior, trace_id: TraceId, wait: Duration) -> Reply {
+/// The answer of the identical call.
+///
+/// # Errors
+/// If there is none to be had.
+async fn joined(gate: &Arc<Gate>, prior: Prior, trace_id: TraceId, wait: Duration) -> Result<Reply, Denial> {
     match prior {
-        Prior::Mismatch => Reply::plain(Answer::denied(&Denial::fault("an unhandled mismatch"), trace_id)),
+        Prior::Mismatch => Err(Denial::fault("an unhandled mismatch")),
         Prior::Held { approval_id, request_hash, expires_at } => {
-            match held_answer(gate, approval_id, trace_id, wait).await {
-                Some(reply) => reply,
-                None => Reply::plain(Answer::pending(approval_id, request_hash, expires_at, trace_id)),
-            }
+            let decided = held_answer(gate, approval_id, trace_id, wait).await;
+            Ok(decided.unwrap_or_else(|| {
+                Reply::plain(Answer::pending(approval_id, request_hash, expires_at, trace_id))
+            }))
         }
         Prior::Running { intent_seq } => match settled(gate, intent_seq).await {
-            Some(finished) => finished_reply(gate, &finished, trace_id),
+            Some(finished) => Ok(finished_reply(gate, &finished, trace_id)),
             None => {
-                let denial =
-                    Denial::new(Code::Draining, "the gate is shutting down; an identical call is running")
-                        .remedy("call again after the restart: you get its answer");
-                Reply::plain(Answer::denied(&denial, trace_id))
+                Err(Denial::new(Code::Draining, "the gate is shutting down; an identical call is running")
+                    .remedy("call again after the restart: you get its answer"))
             }
         },
-        Prior::Finished(finished) | Prior::Unknown(finished) => finished_reply(gate, &finished, trace_id),
+        Prior::Finished(finished) | Prior::Unknown(finished) => Ok(finished_reply(gate, &finished, trace_id)),
     }
 }
 
@@ -174,6 +186,7 @@ async fn held_answer(gate: &Arc<Gate>, id: ApprovalId, trace_id: TraceId, wait: 
 
 /// The approval once nothing more will come of it, or `None` after `wait`, or when the gate is to end.
 pub async fn decided(gate: &Gate, id: ApprovalId, wait: Duration) -> Option<Approval> {
+    let _counted = gate.metrics.waits();
     let mut changed = gate.world.ledger.changed();
     let terminal = async {
         loop {
@@ -208,7 +221,7 @@ fn is_read(gate: &Gate, receipt: &Receipt) -> bool {
 fn interrupted_entry(request: &Request) -> CallDenied {
     CallDenied {
         who: request.caller().who().clone(),
-        action_id: request.action_id().chars().take(64).collect(),
+        action_id: request.action_id().chars().take(NAME_CHARS_MAX).collect(),
         error: Code::Internal.as_str().to_owned(),
         policy: None,
         approval_id: None,
@@ -229,9 +242,11 @@ async fn panicked(gate: &Gate, entry: CallDenied, trace_id: TraceId, cause: &str
 
 /// The entry of a refusal outside the pipeline, after the caller was authenticated.
 pub async fn record_refusal(gate: &Gate, caller: &Caller, what: &str, denial: &Denial, trace_id: TraceId) {
+    gate.metrics.refused(denial.code);
+    log_cause(denial, trace_id);
     let body = Body::CallDenied(CallDenied {
         who: caller.who().clone(),
-        action_id: what.to_owned(),
+        action_id: what.chars().take(NAME_CHARS_MAX).collect(),
         error: denial.code.as_str().to_owned(),
         policy: None,
         approval_id: None,

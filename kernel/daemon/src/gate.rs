@@ -1,7 +1,6 @@
 //! The running gate's state: what every route works on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,6 +13,7 @@ use latchgate_wire::principal::Principal;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::Boundary;
 use latchgate_wire::time::Timestamp;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +31,8 @@ use crate::world::GateWorld;
 pub struct Gate {
     pub world: GateWorld,
     pub catalog: ArcSwap<Catalog>,
+    /// Told of every catalog that is put in force after the first.
+    catalog_changed: watch::Sender<()>,
     pub authenticator: Authenticator,
     pub operators: Operators,
     pub agents: Agents,
@@ -52,7 +54,8 @@ pub struct Gate {
     pub tasks: TaskTracker,
     /// Cancelled when the gate shall end.
     pub shutdown: CancellationToken,
-    pub draining: AtomicBool,
+    /// Cancelled when no more calls are taken.
+    pub draining: CancellationToken,
     pub deliveries: Deliveries,
     /// Held while operators or agents change: one change is whole before the next begins.
     pub people: tokio::sync::Mutex<()>,
@@ -81,6 +84,7 @@ impl Gate {
         Self {
             world: parts.world,
             catalog: ArcSwap::new(parts.catalog),
+            catalog_changed: watch::Sender::new(()),
             authenticator: parts.authenticator,
             operators: parts.operators,
             agents: parts.agents,
@@ -98,7 +102,7 @@ impl Gate {
             jwks: parts.jwks,
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
             deliveries: Deliveries::default(),
             people: tokio::sync::Mutex::new(()),
         }
@@ -116,6 +120,17 @@ impl Gate {
         }
     }
 
+    /// From here on calls are judged by this.
+    pub fn put_in_force(&self, catalog: Catalog) {
+        self.catalog.store(Arc::new(catalog));
+        self.catalog_changed.send_replace(());
+    }
+
+    /// Whoever asked before a catalog is put in force is told.
+    pub fn catalog_changes(&self) -> watch::Receiver<()> {
+        self.catalog_changed.subscribe()
+    }
+
     /// A refusal before the pipeline, for the minute's entry and for the metrics.
     pub fn count_refusal(&self, code: Code) {
         self.refusals.count(code);
@@ -128,7 +143,7 @@ impl Gate {
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.is_cancelled()
     }
 
     /// Writes the deliveries since the last time into the ledger. Marks lost with the power make a repeated call join its like:

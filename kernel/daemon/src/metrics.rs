@@ -70,6 +70,7 @@ pub struct Metrics {
     refusals: Family<Labels<1>, Counter>,
     duration: Family<Labels<1>, Histogram, fn() -> Histogram>,
     leases: Family<Labels<1>, Counter>,
+    waiting: Gauge,
     state: State,
     /// Entries that lay in the ledger when this process began.
     entries_before: u64,
@@ -114,6 +115,9 @@ impl Metrics {
         registry.register("call_duration_seconds", "From judgement to record, by action", duration.clone());
         let leases: Family<Labels<1>, Counter> = Family::default();
         registry.register("leases", "Leases handed out", leases.clone());
+        let waiting = Gauge::default();
+        let help = "Requests that wait for a decision or a change, because their callers asked to";
+        registry.register("requests_waiting", help, waiting.clone());
         let state = State::register(&mut registry);
         // Made now, so that none appears because of what somebody sends.
         for code in Code::ALL {
@@ -125,7 +129,17 @@ impl Metrics {
         for kind in LeaseKind::ALL {
             drop(leases.get_or_create(&[("kind", kind.as_str().to_owned())]));
         }
-        Self { registry, calls, outcomes, refusals, duration, leases, state, entries_before: stats.entries }
+        Self {
+            registry,
+            calls,
+            outcomes,
+            refusals,
+            duration,
+            leases,
+            waiting,
+            state,
+            entries_before: stats.entries,
+        }
     }
 
     /// A call was answered. `action` is one that is loaded; `None` for a name that is none.
@@ -154,6 +168,12 @@ impl Metrics {
         self.leases.get_or_create(&[("kind", kind.as_str().to_owned())]).inc();
     }
 
+    /// Counts a request that waits, until this is dropped.
+    pub fn waits(&self) -> Waiting<'_> {
+        self.waiting.inc();
+        Waiting(&self.waiting)
+    }
+
     /// Everything, as it stands.
     ///
     /// # Errors
@@ -163,6 +183,15 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// A request that waits.
+pub struct Waiting<'a>(&'a Gauge);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn reload(gate: &Arc<Gate>) -> Result<Reloaded, Denial> {
     loading::put_in_force(&gate.world.ledger, &catalog).await.map_err(|error| refused(&error))?;
     let reloaded =
         Reloaded { actions_registered: catalog.actions.len(), policy_digest: catalog.policy.digest() };
-    gate.catalog.store(Arc::new(catalog));
+    gate.put_in_force(catalog);
     Ok(reloaded)
 }
 

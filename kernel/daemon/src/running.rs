@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use latchgate_monitor::ports::Clock as _;
@@ -176,7 +175,7 @@ impl Running {
     async fn end(self, reason: &str, hurry: impl Future<Output = ()>) -> Result<(), String> {
         notify::tell(notify::STOPPING);
         let gate = self.gate;
-        gate.draining.store(true, Ordering::Relaxed);
+        gate.draining.cancel();
         gate.tasks.close();
         if !gate.tasks.is_empty() {
             let (calls, drain_s) = (gate.tasks.len(), gate.drain().as_secs());

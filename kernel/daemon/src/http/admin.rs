@@ -104,7 +104,7 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         }
         ("POST", ["v1", "drain"]) => {
             by(Role::Admin)?;
-            gate.draining.store(true, Ordering::Relaxed);
+            gate.draining.cancel();
             gate.tasks.close();
             let ended = tokio::time::timeout(gate.drain(), gate.tasks.wait()).await.is_ok();
             let status = if ended { "drained" } else { "draining" };

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::header::AUTHORIZATION;
 use hyper::{Request, Response};
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::authenticator::{Caller, Listener, Purpose};
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock as _, Entropy as _};
 use latchgate_monitor::steps::{self, ResultPayload};
-use latchgate_wire::api::{ActionList, ApprovalList, LeaseRequest, Ready, RenewRequest};
-use latchgate_wire::digest::Digest;
+use latchgate_wire::api::{ApprovalList, LeaseRequest, LeaseResponse, Ready, RenewRequest};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::json;
 use latchgate_wire::problem::Code;
@@ -21,6 +20,7 @@ use latchgate_wire::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::actions;
 use super::authority::Authority;
 use super::connection::Delivery;
 use super::incoming::Received;
@@ -62,6 +62,18 @@ fn refused(gate: &Gate, denial: &Denial, trace_id: TraceId) -> Response<Whole> {
     respond::problem(denial, trace_id)
 }
 
+/// A refusal outside the pipeline of somebody who is known: an entry of its own.
+async fn refused_on_record(
+    gate: &Gate,
+    caller: &Caller,
+    what: &str,
+    denial: &Denial,
+    trace_id: TraceId,
+) -> Response<Whole> {
+    calls::record_refusal(gate, caller, what, denial, trace_id).await;
+    respond::problem(denial, trace_id)
+}
+
 async fn routed(
     gate: &Arc<Gate>,
     listener: &Listener,
@@ -74,7 +86,13 @@ async fn routed(
         ("GET", ["healthz"]) => Ok(respond::json(200, &json!({ "status": "ok" }))),
         ("GET", ["readyz"]) => Ok(ready(gate)),
         ("GET", [".well-known", "jwks.json"]) => Ok(respond::json(200, &gate.jwks)),
-        ("GET", ["v1", "actions"]) => actions(gate, listener, received).await,
+        ("GET", ["v1", "actions"]) => {
+            let caller = match received.headers.contains_key(AUTHORIZATION) {
+                true => Some(reader(gate, listener, received).await?),
+                false => None,
+            };
+            actions::list(gate, caller.as_ref(), received).await
+        }
         ("GET", ["v1", "actions", id]) => action(gate, id).map(|action| respond::json(200, &action.info())),
         ("GET", ["v1", "actions", id, "schema", "request"]) => {
             action(gate, id).map(|action| respond::json(200, &action.manifest.request_schema))
@@ -89,19 +107,13 @@ async fn routed(
             Ok(respond::json(200, &lease))
         }
         ("POST", ["v1", "leases", "renew"]) => {
-            open_for_calls(gate)?;
             let caller = caller(gate, listener, received, Purpose::Entry)?;
-            let request: RenewRequest =
-                if received.body.is_empty() { RenewRequest::default() } else { body(&received.body)? };
-            match gate.leases.renew(&gate.world, &caller, request, trace_id).await {
+            match renew(gate, &caller, received, trace_id).await {
                 Ok(lease) => {
                     gate.metrics.leased(LeaseKind::Renewed);
                     Ok(respond::json(200, &lease))
                 }
-                Err(denial) => {
-                    calls::record_refusal(gate, &caller, "leases/renew", &denial, trace_id).await;
-                    Ok(respond::problem(&denial, trace_id))
-                }
+                Err(denial) => Ok(refused_on_record(gate, &caller, "leases/renew", &denial, trace_id).await),
             }
         }
         ("POST", ["v1", "actions", id, "execute"]) => {
@@ -167,33 +179,6 @@ fn ready(gate: &Gate) -> Response<Whole> {
     respond::json(if draining { 503 } else { 200 }, &ready)
 }
 
-/// With a lease only what a permit could allow this principal; without, everything that is registered.
-async fn actions(gate: &Gate, listener: &Listener, received: &Received) -> Result<Response<Whole>, Denial> {
-    let catalog = gate.catalog.load();
-    let caller = match received.headers.contains_key("authorization") {
-        true => Some(reader(gate, listener, received).await?),
-        false => None,
-    };
-    let visible = catalog.actions.values().filter(|action| {
-        let manifest = &action.manifest;
-        caller.as_ref().is_none_or(|caller| {
-            caller.scopes().cover(&manifest.action_id, manifest.class.as_str())
-                && catalog.policy.may_permit(&manifest.action_id)
-        })
-    });
-    let list = ActionList { actions: visible.map(|action| action.info()).collect() };
-    let bytes = serde_json::to_vec(&list).map_err(|error| Denial::fault(error.to_string()))?;
-    let tag = format!("\"{}\"", Digest::of(&bytes));
-    if received.header(IF_NONE_MATCH.as_str())? == Some(tag.as_str()) {
-        return Ok(respond::json(304, &Value::Null));
-    }
-    let mut response = respond::json(200, &list);
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    Ok(response)
-}
-
 fn action(gate: &Gate, id: &str) -> Result<Arc<latchgate_monitor::catalog::Action>, Denial> {
     gate.catalog.load().actions.get(id).cloned().ok_or_else(|| {
         Denial::new(Code::ActionNotFound, "there is no action of that name")
@@ -228,7 +213,6 @@ async fn execute(
     delivery: Arc<Delivery>,
     parent: Option<&TraceParent>,
 ) -> Result<Response<Whole>, Denial> {
-    open_for_calls(gate)?;
     let key = received.header("idempotency-key")?;
     if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
         let detail = format!("Idempotency-Key: expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
@@ -240,7 +224,11 @@ async fn execute(
         return Err(Denial::new(Code::BadRequest, detail));
     }
     let caller = caller(gate, listener, received, Purpose::Entry)?;
+    // Before anything that leaves an entry: these refusals are only counted.
     gate.call_rate.take(&caller.who().principal, gate.world.clock.now())?;
+    if let Err(denial) = open_for_calls(gate) {
+        return Ok(refused_on_record(gate, &caller, action_id, &denial, trace_id).await);
+    }
     if let Some(parent) = parent {
         tracing::info!(%trace_id, traceparent_trace_id = parent.trace_id(), "a call of the caller's trace");
     }
@@ -250,6 +238,17 @@ async fn execute(
     let reply = calls::execute(gate, request, received.wait()).await;
     let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
     Ok(respond::answer(&reply.answer, delivers))
+}
+
+async fn renew(
+    gate: &Gate,
+    caller: &Caller,
+    received: &Received,
+    trace_id: TraceId,
+) -> Result<LeaseResponse, Denial> {
+    open_for_calls(gate)?;
+    let request = if received.body.is_empty() { RenewRequest::default() } else { body(&received.body)? };
+    gate.leases.renew(&gate.world, caller, request, trace_id).await
 }
 
 async fn poll(

@@ -4,6 +4,7 @@ pub mod listen;
 
 pub mod authority;
 
+mod actions;
 mod admin;
 mod agent;
 mod allotment;

@@ -57,6 +57,14 @@ pub fn metrics(text: String) -> Response<Whole> {
     whole(200, "application/openmetrics-text; version=1.0.0; charset=utf-8", text.into(), None)
 }
 
+/// What the client has is what there is (RFC 9110 section 15.4.5).
+pub fn not_modified() -> Response<Whole> {
+    let mut response = Response::new(Whole { bytes: None, delivers: None });
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// An answer to a call. Once it is wholly written, `delivers` is marked.
 pub fn answer(answer: &Answer, delivers: Option<(u64, Arc<Delivery>)>) -> Response<Whole> {
     match answer {
