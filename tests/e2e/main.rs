@@ -17,6 +17,7 @@ mod first_call;
 mod held_call;
 mod http;
 mod installed;
+mod leftovers;
 mod metrics;
 mod once;
 mod people;

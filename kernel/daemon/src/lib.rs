@@ -18,6 +18,7 @@ mod gate;
 mod http;
 mod init;
 mod leases;
+mod leftovers;
 mod limits;
 mod loading;
 mod metrics;

@@ -31,7 +31,7 @@ use crate::operators::{LOCAL, Operators};
 use crate::prepare::{Manner, Prepared, prepare};
 use crate::running::{Running, Summary};
 use crate::world::{GateWorld, OsEntropy};
-use crate::{approvals, loading, people, telemetry};
+use crate::{approvals, leftovers, loading, people, telemetry};
 
 /// What a start was told.
 #[derive(Clone, Debug)]
@@ -141,6 +141,10 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         let config = ledger_config(&places, &keys, Arc::clone(&clock), boundary);
         blocking(move || Ledger::open(config)).await??
     };
+    {
+        let (ledger, roots, intents) = (ledger.clone(), roots.clone(), recovery.unknown.clone());
+        blocking(move || leftovers::remove(&ledger, &roots, &intents)).await?;
+    }
     loading::put_in_force(&ledger, &catalog).await?;
     people::put_in_force(&ledger, &operators, &agents, None).await?;
     // A clock that was set back revives nothing.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::bindings::fs::{Error, Found, Host, Match, Node, NodeKind, Observation, Written};
 use crate::call::Call;
-use crate::roots::{self, Failure, Kind, Output, Roots};
+use crate::roots::{self, Failure, Kind, Output, Roots, TemporaryName};
 
 impl Host for Call {
     async fn perform(&mut self, step: u32) -> wasmtime::Result<Result<Observation, Error>> {
@@ -24,7 +24,8 @@ impl Host for Call {
             Ok(planned) => planned,
             Err(why) => return Ok(Err(Error::Refused(why))),
         };
-        match perform(&self.roots, planned, self.deadlines.host_calls).await {
+        let temporary = TemporaryName::of_call(&job.salt);
+        match perform(&self.roots, planned, temporary, self.deadlines.host_calls).await {
             Ok(output) => {
                 self.journal.end(done(index, planned, &output, &job.salt));
                 Ok(Ok(observation(output)))
@@ -38,7 +39,12 @@ impl Host for Call {
 }
 
 /// A small file is read on the spot; everything else waits for a disk, elsewhere.
-async fn perform(roots: &Roots, step: &FsStep, deadline: Instant) -> Result<Output, Failure> {
+async fn perform(
+    roots: &Roots,
+    step: &FsStep,
+    temporary: TemporaryName,
+    deadline: Instant,
+) -> Result<Output, Failure> {
     if step.operation == FsOperation::Read {
         let file = roots.open_file(step)?;
         let bytes_max = step.bytes_max;
@@ -48,7 +54,7 @@ async fn perform(roots: &Roots, step: &FsStep, deadline: Instant) -> Result<Outp
         return elsewhere(step, deadline, move || file.read(bytes_max).map(Output::Content)).await;
     }
     let (roots, planned) = (roots.clone(), step.clone());
-    elsewhere(step, deadline, move || roots.perform(&planned)).await
+    elsewhere(step, deadline, move || roots.perform(&planned, &temporary)).await
 }
 
 async fn elsewhere(

@@ -14,6 +14,7 @@ mod probe;
 mod remove;
 mod replace;
 mod search;
+mod temporary;
 mod walk;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub(crate) use failure::{Failure, Kind};
 pub(crate) use file::RegularFile;
 pub(crate) use list::{Node, NodeKind, canonical};
 pub(crate) use search::{Found, canonical as canonical_matches};
+pub(crate) use temporary::TemporaryName;
 use walk::{Base, Identity};
 
 /// One root, fixed by the operator. Cheap to clone.
@@ -126,13 +128,13 @@ impl Roots {
         Ok(file)
     }
 
-    /// Performs a planned operation. Blocks.
-    pub(crate) fn perform(&self, step: &FsStep) -> Result<Output, Failure> {
+    /// Performs a planned operation; a write goes through a file of that name. Blocks.
+    pub(crate) fn perform(&self, step: &FsStep, temporary: &TemporaryName) -> Result<Output, Failure> {
         let base = &*self.base()?;
         match step.operation {
             FsOperation::Read => self.open_file(step)?.read(step.bytes_max).map(Output::Content),
             FsOperation::List => list::list(base, &step.path, step.bytes_max).map(Output::Listing),
-            FsOperation::Write => replace::replace(base, step),
+            FsOperation::Write => replace::replace(base, step, temporary),
             FsOperation::Delete => remove::remove(base, step),
             FsOperation::Search => search::search(base, step, search::BOUNDS).map(Output::Found),
         }

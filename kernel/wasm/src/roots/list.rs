@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::failure::{Failure, Kind, shown};
+use super::temporary;
 use super::walk::{Base, RESOLVE};
 
 /// Entries in a listing at most.
@@ -40,7 +41,7 @@ pub(super) fn list(base: &Base, path: &FsPath, bytes_max: u64) -> Result<Vec<Nod
     for entry in Dir::read_from(&dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
+        if matches!(name.to_bytes(), b"." | b"..") || temporary::is_kept(name.to_bytes()) {
             continue;
         }
         let stat = match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) {

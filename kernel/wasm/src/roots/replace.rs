@@ -14,9 +14,10 @@ use rustix::io::Errno;
 use super::Output;
 use super::failure::{Failure, Kind, errno, shown};
 use super::file::RegularFile;
+use super::temporary::TemporaryName;
 use super::walk::{Base, Identity, Parent, RESOLVE};
 
-pub(super) fn replace(base: &Base, step: &FsStep) -> Result<Output, Failure> {
+pub(super) fn replace(base: &Base, step: &FsStep, name: &TemporaryName) -> Result<Output, Failure> {
     let path = &step.path;
     let content = match step.content.as_ref().map(|content| content.bytes()) {
         Some(Ok(content)) => content,
@@ -30,7 +31,7 @@ pub(super) fn replace(base: &Base, step: &FsStep) -> Result<Output, Failure> {
     let parent = base.parent(path).map_err(|failure| without_parent(failure, path))?;
     let dir = open_directory(&parent)?;
     let old = existing(&parent, planned)?;
-    let temp = Temporary::write(&parent, &dir, &content, old.as_ref().map(RegularFile::mode))?;
+    let temp = Temporary::write(&parent, &dir, name, &content, old.as_ref().map(RegularFile::mode))?;
     match old {
         None => temp.rename_to_absent()?,
         Some(old) => {
@@ -104,7 +105,7 @@ struct Temporary<'a> {
     parent: &'a Parent<'a>,
     dir: &'a OwnedFd,
     file: File,
-    name: String,
+    name: &'a TemporaryName,
     is_placed: bool,
 }
 
@@ -112,16 +113,17 @@ impl<'a> Temporary<'a> {
     fn write(
         parent: &'a Parent<'a>,
         dir: &'a OwnedFd,
+        name: &'a TemporaryName,
         content: &[u8],
         mode: Option<Mode>,
     ) -> Result<Self, Failure> {
         let failed = |error| Failure::from_errno(parent.path, "write", error);
-        let name = format!(".latchgate-{:016x}.tmp", getrandom::u64().map_err(|_| failed(Errno::IO))?);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // A new file gets 0644 less the umask; a replacement is nobody else's until it has the mode of what it replaces.
         let initial = if mode.is_some() { 0o600 } else { 0o644 };
-        let fd = rustix::fs::openat2(&parent.dir, &name, flags, Mode::from_raw_mode(initial), RESOLVE)
-            .map_err(failed)?;
+        let fd =
+            rustix::fs::openat2(&parent.dir, name.as_str(), flags, Mode::from_raw_mode(initial), RESOLVE)
+                .map_err(failed)?;
         let mut temp = Self { parent, dir, file: File::from(fd), name, is_placed: false };
         temp.file.write_all(content).map_err(|e| failed(errno(&e)))?;
         if let Some(mode) = mode {
@@ -135,7 +137,7 @@ impl<'a> Temporary<'a> {
         let parent = self.parent;
         match rustix::fs::renameat_with(
             &parent.dir,
-            &self.name,
+            self.name.as_str(),
             &parent.dir,
             parent.name,
             RenameFlags::NOREPLACE,
@@ -148,7 +150,7 @@ impl<'a> Temporary<'a> {
 
     fn rename_over(self) -> Result<(), Failure> {
         let parent = self.parent;
-        rustix::fs::renameat(&parent.dir, &self.name, &parent.dir, parent.name)
+        rustix::fs::renameat(&parent.dir, self.name.as_str(), &parent.dir, parent.name)
             .map_err(|error| Failure::from_errno(parent.path, "replace", error))?;
         self.placed()
     }
@@ -170,9 +172,9 @@ impl<'a> Temporary<'a> {
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if !self.is_placed
-            && let Err(error) = rustix::fs::unlinkat(&self.parent.dir, &self.name, AtFlags::empty())
+            && let Err(error) = rustix::fs::unlinkat(&self.parent.dir, self.name.as_str(), AtFlags::empty())
         {
-            tracing::warn!(name = self.name, %error, "a temporary file stays behind");
+            tracing::warn!(name = %self.name, %error, "a temporary file stays behind");
         }
     }
 }

@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use super::failure::{Failure, errno};
 use super::file::RegularFile;
+use super::temporary;
 use super::walk::{Base, Parent, RESOLVE};
 
 /// One matching line.
@@ -119,7 +120,7 @@ impl Search<'_> {
         for entry in entries {
             let Ok(entry) = entry else { break };
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
+            if matches!(name.to_bytes(), b"." | b"..") || temporary::is_kept(name.to_bytes()) {
                 continue;
             }
             is_whole = self.spend_entry();

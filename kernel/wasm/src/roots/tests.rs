@@ -5,11 +5,11 @@ use std::path::Path;
 
 use latchgate_monitor::plan::{Before, Content, FsOperation, FsPath, FsStep};
 use latchgate_monitor::ports::{Probe as _, ProbeError};
-use latchgate_wire::digest::Digest;
-use latchgate_wire::receipt::EffectStatus;
+use latchgate_wire::digest::{Digest, Salt};
+use latchgate_wire::receipt::{EffectStatus, PlanKind};
 use rustix::fs::{CWD, FileType, Mode};
 
-use super::{Failure, Kind, NodeKind, Output, Roots};
+use super::{Failure, Kind, NodeKind, Output, Roots, TemporaryName};
 
 fn path(text: &str) -> FsPath {
     FsPath::parse(text).unwrap()
@@ -19,17 +19,23 @@ fn step(operation: FsOperation, text: &str) -> FsStep {
     FsStep { operation, path: path(text), content: None, before: None, search: None, bytes_max: 1000 }
 }
 
+pub(super) fn perform(roots: &Roots, step: &FsStep) -> Result<Output, Failure> {
+    roots.perform(step, &TemporaryName::of_call(&SALT))
+}
+
+const SALT: Salt = Salt([7; 32]);
+
 fn read(roots: &Roots, text: &str) -> Result<Output, Failure> {
-    roots.perform(&step(FsOperation::Read, text))
+    perform(roots, &step(FsOperation::Read, text))
 }
 
 fn write(roots: &Roots, text: &str, before: Before) -> Result<Output, Failure> {
     let content = Some(Content::Text("new".into()));
-    roots.perform(&FsStep { content, before: Some(before), ..step(FsOperation::Write, text) })
+    perform(roots, &FsStep { content, before: Some(before), ..step(FsOperation::Write, text) })
 }
 
 fn remove(roots: &Roots, text: &str, before: Before) -> Result<Output, Failure> {
-    roots.perform(&FsStep { before: Some(before), ..step(FsOperation::Delete, text) })
+    perform(roots, &FsStep { before: Some(before), ..step(FsOperation::Delete, text) })
 }
 
 fn file(content: &str) -> Before {
@@ -83,7 +89,7 @@ fn a_symbolic_link_is_not_followed_wherever_it_stands() {
     }
     refused(write(&roots, "out/new", Before::Absent), "symbolic link");
     assert_eq!(names(outside.path()), ["b"]);
-    refused(roots.perform(&step(FsOperation::List, "out")), "symbolic link");
+    refused(perform(&roots, &step(FsOperation::List, "out")), "symbolic link");
 }
 
 #[test]
@@ -128,7 +134,7 @@ fn what_is_no_regular_file_is_refused_without_waiting() {
         refused(write(&roots, text, Before::Absent), word);
         refused(remove(&roots, text, file("")), word);
     }
-    refused(roots.perform(&step(FsOperation::List, "fifo")), "no directory");
+    refused(perform(&roots, &step(FsOperation::List, "fifo")), "no directory");
 }
 
 /// Where the test may make device nodes; `/dev` itself is another mount nearly everywhere.
@@ -163,7 +169,7 @@ fn a_directory_of_the_gate_is_not_reached_from_any_root() {
     let forbidden = [home.clone()];
     let above = Roots::open(dir.path(), &forbidden).unwrap();
     refused(read(&above, "home/keys/k"), "directory of the gate");
-    refused(above.perform(&step(FsOperation::List, "home")), "directory of the gate");
+    refused(perform(&above, &step(FsOperation::List, "home")), "directory of the gate");
     refused(write(&above, "home/x", Before::Absent), "directory of the gate");
     assert_eq!(read(&above, "d/b"), Ok(Output::Content(b"old".into())));
     for root in [home.clone(), home.join("keys")] {
@@ -204,12 +210,12 @@ fn a_file_over_its_limit_is_too_large() {
 fn a_listing_is_sorted_and_bounded() {
     let (dir, roots) = tree();
     symlink("/etc", dir.path().join("l")).unwrap();
-    let Ok(Output::Listing(nodes)) = roots.perform(&step(FsOperation::List, "")) else { panic!() };
+    let Ok(Output::Listing(nodes)) = perform(&roots, &step(FsOperation::List, "")) else { panic!() };
     let nodes: Vec<_> = nodes.into_iter().map(|n| (n.name, n.kind, n.size)).collect();
     let expected = [("a", NodeKind::File, 3), ("d", NodeKind::Directory, 0), ("l", NodeKind::Symlink, 0)];
     assert_eq!(nodes, expected.map(|(name, kind, size)| (name.to_owned(), kind, size)));
     // Three lines: "file 3 a", "directory 0 d" and "symlink 0 l", each with its NUL.
-    let within = |bytes_max| roots.perform(&FsStep { bytes_max, ..step(FsOperation::List, "") });
+    let within = |bytes_max| perform(&roots, &FsStep { bytes_max, ..step(FsOperation::List, "") });
     assert!(within(9 + 14 + 12).is_ok());
     assert!(within(9 + 14 + 11).is_err_and(|failure| failure.kind == Kind::TooLarge));
 }
@@ -251,10 +257,10 @@ fn what_changed_since_the_plan_is_left_alone() {
 #[test]
 fn a_write_and_a_delete_need_what_the_plan_saw() {
     let (_dir, roots) = tree();
-    refused(roots.perform(&step(FsOperation::Write, "a")), "no content");
+    refused(perform(&roots, &step(FsOperation::Write, "a")), "no content");
     let content = Some(Content::Text("new".into()));
-    refused(roots.perform(&FsStep { content, ..step(FsOperation::Write, "a") }), "what is replaced");
-    refused(roots.perform(&step(FsOperation::Delete, "a")), "what is removed");
+    refused(perform(&roots, &FsStep { content, ..step(FsOperation::Write, "a") }), "what is replaced");
+    refused(perform(&roots, &step(FsOperation::Delete, "a")), "what is removed");
     refused(remove(&roots, "a", Before::Absent), "what is removed");
 }
 
@@ -371,4 +377,43 @@ async fn the_probe_says_how_to_get_a_root() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn names_of_the_gates_own_are_not_seen_read_written_or_removed() {
+    let (dir, roots) = tree();
+    let kept = TemporaryName::of_call(&SALT).to_string();
+    std::fs::write(dir.path().join(&kept), "left").unwrap();
+    std::fs::create_dir(dir.path().join("d").join(&kept)).unwrap();
+    std::fs::write(dir.path().join("d").join(&kept).join("in"), "left").unwrap();
+    refused(read(&roots, &kept), "keeps to itself");
+    refused(read(&roots, &format!("d/{kept}/in")), "keeps to itself");
+    refused(write(&roots, &format!("d/{kept}"), Before::Absent), "keeps to itself");
+    refused(remove(&roots, &kept, file("left")), "keeps to itself");
+    refused(perform(&roots, &step(FsOperation::List, &format!("d/{kept}"))), "keeps to itself");
+    let Ok(Output::Listing(nodes)) = perform(&roots, &step(FsOperation::List, "d")) else { panic!() };
+    assert_eq!(nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn a_leftover_of_an_interrupted_write_is_removed_and_nothing_else() {
+    use latchgate_monitor::plan::{Plan, Step};
+    let (dir, roots) = tree();
+    let write = FsStep { content: Some(Content::Text("x".into())), ..step(FsOperation::Write, "d/new") };
+    let plan = Plan { kind: PlanKind::Exact, steps: vec![Step::Fs(write)] };
+    let left = dir.path().join("d").join(TemporaryName::of_call(&SALT).as_str());
+    let others = [
+        dir.path().join("d").join(TemporaryName::of_call(&Salt([8; 32])).as_str()),
+        dir.path().join(TemporaryName::of_call(&SALT).as_str()),
+        dir.path().join("d/b"),
+    ];
+    others.iter().chain([&left]).for_each(|path| std::fs::write(path, "x").unwrap());
+    assert_eq!(roots.remove_leftovers(&plan, &SALT).unwrap().len(), 1);
+    assert!(!left.exists());
+    assert!(others.iter().all(|path| path.exists()));
+    assert!(roots.remove_leftovers(&plan, &SALT).unwrap().is_empty(), "there is nothing left");
+    // What the gate cannot have made stays.
+    symlink("b", &left).unwrap();
+    assert!(roots.remove_leftovers(&plan, &SALT).unwrap().is_empty());
+    assert!(left.is_symlink());
 }

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::failure::{Failure, shown};
-use super::{Forbidden, RootError};
+use super::{Forbidden, RootError, temporary};
 
 /// The root, open, and what must not be met below it.
 pub(super) struct Base {
@@ -85,6 +85,7 @@ impl Base {
         if name.is_empty() {
             return Err(Failure::refused("the root is a directory, not a file"));
         }
+        check_name(name, path)?;
         let dir = self.descend(parents, path)?;
         Ok(Parent { dir, name, path })
     }
@@ -98,6 +99,7 @@ impl Base {
         let failed = |error| Failure::from_errno(path, "open", error);
         let mut dir = self.enter(&self.dir, ".").map_err(failed)?;
         for name in components.split('/').filter(|name| !name.is_empty()) {
+            check_name(name, path)?;
             dir = self.enter(&dir, name).map_err(failed)?;
             if self.forbidden.contains(&Identity::of(&dir).map_err(failed)?) {
                 return Err(Failure::refused(format!("{} lies in a directory of the gate", shown(path))));
@@ -109,6 +111,15 @@ impl Base {
     fn enter(&self, dir: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
         rustix::fs::openat2(dir, name, DIRECTORY, Mode::empty(), RESOLVE)
     }
+}
+
+/// Names of the gate's own are nobody else's, whatever bears them.
+fn check_name(name: &str, path: &FsPath) -> Result<(), Failure> {
+    if temporary::is_kept(name.as_bytes()) {
+        let message = format!("{} is a name that the gate keeps to itself while it writes", shown(path));
+        return Err(Failure::refused(message));
+    }
+    Ok(())
 }
 
 impl Identity {

@@ -6,6 +6,7 @@ use std::path::Path;
 use latchgate_monitor::plan::{FsOperation, Search as Planned};
 use rustix::fs::CWD;
 
+use super::super::tests::perform;
 use super::super::{Kind, Output, Roots};
 use super::*;
 
@@ -188,11 +189,11 @@ fn every_bound_has_two_sides() {
 #[test]
 fn a_search_needs_what_the_plan_looks_for() {
     let (_dir, roots) = tree(&[("a", "x")]);
-    let failure = roots.perform(&FsStep { search: None, ..step("", planned("x")) }).unwrap_err();
+    let failure = perform(&roots, &FsStep { search: None, ..step("", planned("x")) }).unwrap_err();
     assert_eq!(failure.kind, Kind::Refused);
-    let failure = roots.perform(&step("", Planned { is_regex: true, ..planned("(") })).unwrap_err();
+    let failure = perform(&roots, &step("", Planned { is_regex: true, ..planned("(") })).unwrap_err();
     assert_eq!(failure.kind, Kind::Refused);
-    assert!(matches!(roots.perform(&step("", planned("x"))), Ok(Output::Found(_))));
-    assert_eq!(roots.perform(&step("a", planned("x"))).unwrap_err().kind, Kind::Refused);
-    assert_eq!(roots.perform(&step("b", planned("x"))).unwrap_err().kind, Kind::NotFound);
+    assert!(matches!(perform(&roots, &step("", planned("x"))), Ok(Output::Found(_))));
+    assert_eq!(perform(&roots, &step("a", planned("x"))).unwrap_err().kind, Kind::Refused);
+    assert_eq!(perform(&roots, &step("b", planned("x"))).unwrap_err().kind, Kind::NotFound);
 }
