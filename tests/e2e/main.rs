@@ -1,10 +1,10 @@
 //! The built binary from end to end: one file per topic, a gate of its own for each test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod actions;
 mod approvals;
 mod audit;
 mod backup;
-mod actions;
 mod cli;
 mod config;
 mod daily;

@@ -17,15 +17,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::agents::Agents;
+use crate::calls::deliveries::Deliveries;
+use crate::calls::limits::{Rate, RateLimit};
+use crate::calls::refusals::Refusals;
 use crate::config::Config;
-use crate::deliveries::Deliveries;
 use crate::home::places::Places;
-use crate::leases::Leases;
-use crate::limits::{Rate, RateLimit};
 use crate::metrics::Metrics;
-use crate::operators::Operators;
-use crate::refusals::Refusals;
+use crate::people::agents::Agents;
+use crate::people::leases::Leases;
+use crate::people::operators::Operators;
 use crate::world::GateWorld;
 
 pub struct Gate {

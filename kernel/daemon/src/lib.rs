@@ -6,57 +6,33 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
-pub mod start;
+mod config;
+mod home;
+mod setup;
 
-mod agents;
-mod approvals;
-mod budgets;
-mod calls;
-mod comparison;
-mod deliveries;
 mod gate;
 mod http;
-mod init;
-mod leases;
-mod leftovers;
-mod limits;
-mod loading;
-mod metrics;
-mod notify;
-mod operators;
-mod people;
-mod policies;
-mod prepare;
-mod presets;
-mod refusals;
-mod reload;
-mod revocation;
-mod room;
-mod running;
-mod standing;
 
-mod builtin;
+mod calls;
+mod people;
+
 mod clock;
-mod config;
-mod hardening;
-mod home;
-mod telemetry;
+mod metrics;
 mod world;
 
-pub mod backup;
-pub mod check;
-pub mod doctor;
-pub mod service_home;
-pub mod uninstall;
-pub mod verify;
+mod process;
 
-pub use builtin::{PRESETS, Preset};
+mod upkeep;
+
 pub use config::{ConfigError, Environment, Origin, Resolved, Setting, reference};
-pub use hardening::install;
 pub use home::places::{PlaceError, Places};
-pub use init::{InitOptions, Initialised, init};
-pub use policies::HomePolicy;
-pub use prepare::Manner;
-pub use running::{Running, Signals, Summary};
-pub use start::{StartError, StartOptions, start};
-pub use telemetry::Logs;
+pub use process::hardening::install;
+pub use process::running::{Running, Signals, Summary};
+pub use process::telemetry::Logs;
+pub use setup::builtin::{PRESETS, Preset};
+pub use setup::init::{InitOptions, Initialised, init};
+pub use setup::policies::HomePolicy;
+pub use setup::prepare::Manner;
+pub use setup::service_home;
+pub use setup::start::{StartError, StartOptions, start};
+pub use upkeep::{backup, check, doctor, uninstall, verify};

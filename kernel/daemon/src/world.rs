@@ -9,7 +9,7 @@ use latchgate_monitor::ports::Entropy;
 use latchgate_wasm::{Host, Roots};
 
 use crate::clock::GateClock;
-use crate::room;
+use crate::process::room;
 
 pub struct GateWorld {
     pub ledger: Ledger,

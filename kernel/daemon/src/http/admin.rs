@@ -19,9 +19,10 @@ use super::audit;
 use super::incoming::Received;
 use super::people;
 use super::respond::{self, Whole};
+use crate::calls::{approvals, call};
 use crate::gate::Gate;
-use crate::operators::Operated;
-use crate::{approvals, calls, revocation};
+use crate::people::operators::Operated;
+use crate::people::revocation;
 
 pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Whole> {
     let trace_id = gate.new_trace();
@@ -31,7 +32,7 @@ pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Who
     };
     answered.unwrap_or_else(|denial| {
         gate.count_refusal(denial.code);
-        calls::log_cause(&denial, trace_id);
+        call::log_cause(&denial, trace_id);
         respond::problem(&denial, trace_id)
     })
 }
@@ -94,7 +95,7 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         }
         ("POST", ["v1", "reload"]) => {
             let operated = by(Role::Admin)?;
-            let reloaded = crate::reload::reload(gate).await?;
+            let reloaded = crate::setup::reload::reload(gate).await?;
             tracing::info!(operator = operated.name(), "configuration reloaded");
             Ok(respond::json(200, &reloaded))
         }

@@ -26,10 +26,10 @@ use super::connection::Delivery;
 use super::incoming::Received;
 use super::respond::{self, Whole};
 use super::trace_context::{Span, TRACEPARENT, TraceParent};
+use crate::calls::{approvals, call};
 use crate::gate::Gate;
-use crate::leases::Applicant;
 use crate::metrics::LeaseKind;
-use crate::{approvals, calls};
+use crate::people::leases::Applicant;
 
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// One line that a person reads.
@@ -58,7 +58,7 @@ pub async fn route(
 /// What reached the pipeline has its own entry; what comes here was refused before.
 fn refused(gate: &Gate, denial: &Denial, trace_id: TraceId) -> Response<Whole> {
     gate.count_refusal(denial.code);
-    calls::log_cause(denial, trace_id);
+    call::log_cause(denial, trace_id);
     respond::problem(denial, trace_id)
 }
 
@@ -70,7 +70,7 @@ async fn refused_on_record(
     denial: &Denial,
     trace_id: TraceId,
 ) -> Response<Whole> {
-    calls::record_refusal(gate, caller, what, denial, trace_id).await;
+    call::record_refusal(gate, caller, what, denial, trace_id).await;
     respond::problem(denial, trace_id)
 }
 
@@ -235,7 +235,7 @@ async fn execute(
     let body = received.body.clone();
     let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned))
         .because(reason.map(str::to_owned));
-    let reply = calls::execute(gate, request, received.wait()).await;
+    let reply = call::execute(gate, request, received.wait()).await;
     let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
     Ok(respond::answer(&reply.answer, delivers))
 }
@@ -267,7 +267,7 @@ async fn poll(
     }
     let wait = received.wait();
     if !wait.is_zero()
-        && let Some(decided) = calls::decided(gate, id, wait).await
+        && let Some(decided) = call::decided(gate, id, wait).await
     {
         approval = decided;
     }

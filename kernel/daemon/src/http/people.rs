@@ -16,8 +16,9 @@ use super::admin::{approval_id, operator};
 use super::agent::body;
 use super::incoming::Received;
 use super::respond::{self, Whole};
+use crate::calls::standing;
 use crate::gate::Gate;
-use crate::{budgets, people, standing};
+use crate::people::{budgets, changes};
 
 /// `None` for a route that is none of these.
 pub async fn routed(
@@ -35,18 +36,18 @@ pub async fn routed(
         ("POST", ["v1", "operators"]) => {
             let by = by(Role::Admin)?;
             let request: OperatorRequest = body(&received.body)?;
-            people::add_operator(gate, by, request).await?;
+            changes::add_operator(gate, by, request).await?;
             respond::json(200, &operators(gate))
         }
         ("POST", ["v1", "operators", name, "rotate"]) => {
             // Everybody may change their own key.
             let by = by(Role::Viewer)?;
             let request: RotateRequest = body(&received.body)?;
-            people::rotate_operator(gate, by, name, &request.jwk).await?;
+            changes::rotate_operator(gate, by, name, &request.jwk).await?;
             respond::json(200, &operators(gate))
         }
         ("POST", ["v1", "operators", name, "remove"]) => {
-            people::remove_operator(gate, by(Role::Admin)?, name).await?;
+            changes::remove_operator(gate, by(Role::Admin)?, name).await?;
             respond::json(200, &operators(gate))
         }
         ("GET", ["v1", "agents"]) => {
@@ -56,17 +57,17 @@ pub async fn routed(
         ("POST", ["v1", "agents"]) => {
             let by = by(Role::Admin)?;
             let request: AgentRequest = body(&received.body)?;
-            people::add_agent(gate, by, request).await?;
+            changes::add_agent(gate, by, request).await?;
             respond::json(200, &agents(gate).await?)
         }
         ("POST", ["v1", "agents", name, "rotate"]) => {
             let by = by(Role::Admin)?;
             let request: RotateRequest = body(&received.body)?;
-            people::rotate_agent(gate, by, name, &request.jwk).await?;
+            changes::rotate_agent(gate, by, name, &request.jwk).await?;
             respond::json(200, &agents(gate).await?)
         }
         ("POST", ["v1", "agents", name, "remove"]) => {
-            people::remove_agent(gate, by(Role::Admin)?, name).await?;
+            changes::remove_agent(gate, by(Role::Admin)?, name).await?;
             respond::json(200, &agents(gate).await?)
         }
         ("GET", ["v1", "budgets"]) => {

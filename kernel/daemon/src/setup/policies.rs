@@ -5,8 +5,8 @@ use latchgate_monitor::policy::{Budget, RuleSummary};
 use latchgate_wire::digest::Digest;
 
 use crate::home::places::Places;
-use crate::loading;
-use crate::start::StartError;
+use crate::setup::loading;
+use crate::setup::start::StartError;
 
 /// A home's policy, read and validated.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::home::files::{private_dir, read_private};
 use crate::home::keys::KeyError;
 use crate::home::places::Places;
-use crate::operators::list;
+use crate::people::operators::list;
 
 /// One file of `agents/`.
 #[derive(Serialize, Deserialize)]

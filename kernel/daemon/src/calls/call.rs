@@ -16,7 +16,7 @@ use latchgate_wire::receipt::Receipt;
 
 use crate::gate::Gate;
 use crate::metrics::Decision;
-use crate::room;
+use crate::process::room;
 
 /// An answer, and the intent that it delivers once it is wholly written.
 pub struct Reply {

@@ -4,16 +4,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use crate::builtin::Preset;
 use crate::clock::GateClock;
 use crate::config::template_with;
 use crate::home::files::{FileError, private_dir};
 use crate::home::group::Gid;
 use crate::home::places::Places;
 use crate::http::listen::Access;
-use crate::operators::{LOCAL, Operators};
-use crate::prepare::{directories, new_home};
-use crate::start::StartError;
+use crate::people::operators::{LOCAL, Operators};
+use crate::setup::builtin::Preset;
+use crate::setup::prepare::{directories, new_home};
+use crate::setup::start::StartError;
 use crate::world::OsEntropy;
 use latchgate_monitor::ports::Clock as _;
 

@@ -1,6 +1,6 @@
 //! What the process does before anything else: logs, crypto provider, no core dumps, private files.
 
-use crate::telemetry::Logs;
+use crate::process::telemetry::Logs;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
@@ -10,7 +10,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 /// # Errors
 /// If the kernel refuses: the gate does not run dumpable.
 pub fn install(logs: Logs) -> Result<(), String> {
-    crate::telemetry::init(logs);
+    crate::process::telemetry::init(logs);
     latchgate_wire::jws::install_crypto();
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| format!("the process could not be made undumpable: {error}"))?;

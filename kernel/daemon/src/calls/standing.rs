@@ -10,9 +10,9 @@ use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::ApprovalScope;
 use latchgate_wire::time::Timestamp;
 
-use crate::approvals::operator_text;
+use crate::calls::approvals::operator_text;
 use crate::gate::Gate;
-use crate::operators::Operated;
+use crate::people::operators::Operated;
 
 const FOR_S_MAX: u64 = 366 * 86_400;
 const USES_MAX: u64 = 1_000_000;

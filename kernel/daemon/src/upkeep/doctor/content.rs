@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use latchgate_wire::jwk::Jwk;
 
 use super::finding::{Finding, word};
-use crate::check;
 use crate::home::keys::{KeyError, Keys, signing_key};
 use crate::home::places::Places;
-use crate::operators::{LOCAL, Operators};
+use crate::people::operators::{LOCAL, Operators};
+use crate::upkeep::check;
 use crate::world::OsEntropy;
 
 const KEYS: [&str; 6] = ["entry.key", "entry.pub", "lease.key", "payload.key", "request.key", "origin"];

@@ -11,16 +11,16 @@ use latchgate_wire::receipt::Boundary;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use crate::approvals;
-use crate::builtin::Preset;
+use crate::calls::approvals;
 use crate::gate::Gate;
-use crate::hardening::connections_max;
 use crate::http::authority::Authority;
 use crate::http::listen::Socket;
 use crate::http::{Allotment, Surface, serve, serve_tcp};
-use crate::notify;
-use crate::reload::reload;
-use crate::start::Sockets;
+use crate::process::hardening::connections_max;
+use crate::process::notify;
+use crate::setup::builtin::Preset;
+use crate::setup::reload::reload;
+use crate::setup::start::Sockets;
 
 /// What the start did, for the person who started it.
 #[derive(Clone, Debug)]

@@ -7,9 +7,9 @@ use latchgate_wire::api::Reloaded;
 use latchgate_wire::problem::Code;
 
 use crate::gate::Gate;
-use crate::loading;
-use crate::people;
-use crate::start::StartError;
+use crate::people::changes;
+use crate::setup::loading;
+use crate::setup::start::StartError;
 
 /// Judges nothing by a mixture: the entry is durable before the new catalog is used, and calls judged by the old one are
 /// refused at their commit.
@@ -23,7 +23,7 @@ pub async fn reload(gate: &Arc<Gate>) -> Result<Reloaded, Denial> {
     });
     let loaded = loaded.await.map_err(|error| Denial::fault(error.to_string()))?;
     let catalog = loaded.map_err(|error| refused(&error))?;
-    people::reload(gate).await.map_err(|error| refused(&error))?;
+    changes::reload(gate).await.map_err(|error| refused(&error))?;
     loading::put_in_force(&gate.world.ledger, &catalog).await.map_err(|error| refused(&error))?;
     let reloaded =
         Reloaded { actions_registered: catalog.actions.len(), policy_digest: catalog.policy.digest() };

@@ -5,8 +5,8 @@ use latchgate_wire::digest::Digest;
 use crate::config::{Environment, Resolved};
 use crate::home::files::private_dir;
 use crate::home::places::Places;
-use crate::loading;
-use crate::start::StartError;
+use crate::setup::loading;
+use crate::setup::start::StartError;
 
 /// The problems of configuration, manifests, policies and modules; none means that a start takes them.
 pub fn problems(places: &Places) -> Vec<String> {

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use latchgate_monitor::ports::Clock as _;
 
-use crate::builtin::Preset;
 use crate::clock::GateClock;
 use crate::config::template_with;
 use crate::home::files::{create_private, private_dir};
 use crate::home::places::Places;
-use crate::operators::{LOCAL, Operators};
-use crate::presets;
-use crate::start::StartError;
+use crate::people::operators::{LOCAL, Operators};
+use crate::setup::builtin::Preset;
+use crate::setup::presets;
+use crate::setup::start::StartError;
 use crate::world::OsEntropy;
 
 /// Whether keys are made: a package holds none.

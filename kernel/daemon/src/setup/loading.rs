@@ -14,11 +14,11 @@ use latchgate_monitor::ports::{Commit, Durability, Log as _};
 use latchgate_wasm::{Host, ModuleCache};
 use latchgate_wire::entry::Body;
 
-use crate::builtin;
 use crate::home::files::check_owned_file;
 use crate::home::keys::Keys;
 use crate::home::places::Places;
-use crate::start::StartError;
+use crate::setup::builtin;
+use crate::setup::start::StartError;
 
 /// Reads manifests and policies, compiles every module that a manifest pins, and holds it to its pin. CPU-bound.
 pub fn load(places: &Places, host: &Host) -> Result<Catalog, StartError> {

@@ -1,8 +1,8 @@
 //! `--preset`: a new home's policy, which never replaces or joins one that somebody has already.
 
-use crate::builtin::Preset;
 use crate::home::files::{FileError, create_private};
 use crate::home::places::Places;
+use crate::setup::builtin::Preset;
 
 /// A preset is for a home without a policy; one that has this preset and nothing else may name it again.
 ///

@@ -5,7 +5,7 @@ use latchgate_monitor::policy::{RuleSummary, Source};
 
 macro_rules! bundled {
     ($dir:literal: $($file:literal),+ $(,)?) => {
-        &[$(($file, include_str!(concat!("../../../", $dir, "/", $file)))),+]
+        &[$(($file, include_str!(concat!("../../../../", $dir, "/", $file)))),+]
     };
 }
 
@@ -23,9 +23,9 @@ const MANIFESTS: &[(&str, &str)] = bundled!("manifests":
 );
 
 const MODULES: &[(&str, &[u8])] = &[
-    ("fs", include_bytes!("../../../actions/prebuilt/fs.wasm")),
-    ("http_api", include_bytes!("../../../actions/prebuilt/http_api.wasm")),
-    ("web", include_bytes!("../../../actions/prebuilt/web.wasm")),
+    ("fs", include_bytes!("../../../../actions/prebuilt/fs.wasm")),
+    ("http_api", include_bytes!("../../../../actions/prebuilt/http_api.wasm")),
+    ("web", include_bytes!("../../../../actions/prebuilt/web.wasm")),
 ];
 
 /// A policy to begin with.
@@ -38,7 +38,7 @@ pub struct Preset {
 
 macro_rules! presets {
     ($($name:literal),+ $(,)?) => {
-        &[$(Preset { name: $name, text: include_str!(concat!("../../../policies/", $name, "/policy.cedar")) }),+]
+        &[$(Preset { name: $name, text: include_str!(concat!("../../../../policies/", $name, "/policy.cedar")) }),+]
     };
 }
 

@@ -12,12 +12,12 @@ use latchgate_wire::principal::{Principal, is_name};
 use latchgate_wire::problem::Code;
 use serde_json::Value;
 
-use crate::agents::{self, Agents};
 use crate::gate::Gate;
 use crate::home::files::{read_private, remove_private, replace_private};
-use crate::operators::{self, Operated, Operators};
-use crate::revocation;
-use crate::start::StartError;
+use crate::people::agents::{self, Agents};
+use crate::people::operators::{self, Operated, Operators};
+use crate::people::revocation;
+use crate::setup::start::StartError;
 
 /// Who changed them where no operator did.
 const FILES: &str = "(files)";

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::builtin::Preset;
 use crate::config::{Environment, Given, Resolved, template};
 use crate::home::files::{check_owned_file, check_passage, create_private, private_dir};
 use crate::home::group::Gid;
 use crate::home::places::Places;
 use crate::http::listen::Access;
-use crate::operators::Operators;
-use crate::presets;
-use crate::start::StartError;
+use crate::people::operators::Operators;
+use crate::setup::builtin::Preset;
+use crate::setup::presets;
+use crate::setup::start::StartError;
 
 /// How a gate is started.
 #[derive(Clone, Debug)]

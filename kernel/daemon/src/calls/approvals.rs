@@ -20,10 +20,10 @@ use latchgate_wire::entry::{ApprovalDecided, Body, Decision};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::Code;
 
-use crate::calls::log_cause;
+use crate::calls::call::log_cause;
+use crate::calls::{comparison, standing};
 use crate::gate::Gate;
-use crate::operators::Operated;
-use crate::{comparison, standing};
+use crate::people::operators::Operated;
 
 /// How long a client that polls is asked to wait.
 const RETRY_AFTER_S: u64 = 2;

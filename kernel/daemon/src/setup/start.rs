@@ -18,7 +18,7 @@ use latchgate_wire::receipt::Boundary;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::agents::Agents;
+use crate::calls::approvals;
 use crate::clock::GateClock;
 use crate::config::{Config, ConfigError, Given};
 use crate::gate::{Gate, Parts};
@@ -26,12 +26,15 @@ use crate::home::files::{FileError, read_unless_world_writable};
 use crate::home::keys::{KeyError, Keys};
 use crate::home::places::Places;
 use crate::http::listen::{Access, ListenError, Socket, bind};
-use crate::leases::Leases;
-use crate::operators::{LOCAL, Operators};
-use crate::prepare::{Manner, Prepared, prepare};
-use crate::running::{Running, Summary};
+use crate::people::agents::Agents;
+use crate::people::changes;
+use crate::people::leases::Leases;
+use crate::people::operators::{LOCAL, Operators};
+use crate::process::running::{Running, Summary};
+use crate::process::telemetry;
+use crate::setup::prepare::{Manner, Prepared, prepare};
+use crate::setup::{leftovers, loading};
 use crate::world::{GateWorld, OsEntropy};
-use crate::{approvals, leftovers, loading, people, telemetry};
 
 /// What a start was told.
 #[derive(Clone, Debug)]
@@ -146,7 +149,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         blocking(move || leftovers::remove(&ledger, &roots, &intents)).await?;
     }
     loading::put_in_force(&ledger, &catalog).await?;
-    people::put_in_force(&ledger, &operators, &agents, None).await?;
+    changes::put_in_force(&ledger, &operators, &agents, None).await?;
     // A clock that was set back revives nothing.
     ledger.stats().last_entry_at.iter().for_each(|time| clock.not_before(*time));
 
