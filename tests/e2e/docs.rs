@@ -26,6 +26,16 @@ fn operations() {
 }
 
 #[test]
+fn operators() {
+    check("operators");
+}
+
+#[test]
+fn boundaries() {
+    check("boundaries");
+}
+
+#[test]
 fn errors() {
     check("errors");
 }

@@ -193,8 +193,8 @@ fn a_program_that_others_could_replace_is_no_service() {
     let gate = Gate::builder().prepare();
     let script = "\
         set +e; chmod 0757 /usr/local/bin/latchgate; latchgate service install; echo $?\n\
-        chmod 0755 /usr/local/bin/latchgate; mkdir /tmp/lg-t.$$; cp /usr/local/bin/latchgate /tmp/lg-t.$$/; \
-          /tmp/lg-t.$$/latchgate service install; echo $?; rm -r /tmp/lg-t.$$\n\
+        chmod 0755 /usr/local/bin/latchgate; mkdir /tmp/t.$$; cp /usr/local/bin/latchgate /tmp/t.$$/; \
+          /tmp/t.$$/latchgate service install; echo $?; rm -r /tmp/t.$$\n\
         test ! -e /etc/latchgate && ! id latchgate 2>/dev/null && echo nothing\n";
     let Some(ran) = on_a_machine_of_its_own(&gate, script) else { return };
     assert_eq!(ran.stdout, "1\n1\nnothing\n", "{ran:#?}");

@@ -142,6 +142,8 @@ fn a_protected_key_takes_its_passphrase() {
     with_passphrase(&gate, &["approvals", "list"], &file).exited(0);
     let ran = with_passphrase(&gate, &["approvals", "list"], &wrong).exited(1);
     assert!(!ran.stderr.contains("four unrelated"), "{}", ran.stderr);
+    let doctor = gate.cli(&["doctor"]);
+    assert!(doctor.stdout.contains("takes a passphrase"), "{}{}", doctor.stdout, doctor.stderr);
     // A new key is under the same passphrase.
     with_passphrase(&gate, &["operator", "rotate"], &file).exited(0);
     with_passphrase(&gate, &["approvals", "list"], &file).exited(0);
@@ -203,6 +205,8 @@ fn what_is_left_of_budgets_is_shown() {
     assert!(status.contains("agent:ci  day ###------- 1 of 4 calls, 0.00 of 5.00 USD"), "{status}");
     let agents = gate.cli(&["agents", "list"]).exited(0).stdout;
     assert!(agents.contains("###------- 1 of 4 calls"), "{agents}");
+    let stats = gate.cli(&["audit", "stats", "--by", "principal"]).exited(0);
+    assert!(stats.stderr.contains("agent:ci  day ###------- 1 of 4 calls"), "{}", stats.stderr);
     let budgets = gate.cli(&["status", "--json"]).exited(0).json()["budgets"].clone();
     assert_eq!(budgets[0]["budgets"][1]["limit"]["calls"], 4);
     let policy = gate.cli(&["policy", "show"]).exited(0).stdout;

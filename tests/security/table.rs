@@ -1,4 +1,4 @@
-//! The tables of attacks in README.md and OPERATION.md name tests that exist.
+//! The tables of attacks in README.md, AUTHORITY.md and OPERATION.md name tests that exist.
 
 use std::fs;
 
@@ -9,6 +9,11 @@ const CHAPTERS: [&str; 6] = ["authority", "egress", "evidence", "guests", "opera
 #[test]
 fn every_test_named_in_the_readme_exists() {
     check("README.md", 40);
+}
+
+#[test]
+fn every_test_named_for_authority_exists() {
+    check("AUTHORITY.md", 60);
 }
 
 #[test]

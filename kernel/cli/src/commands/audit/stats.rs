@@ -7,6 +7,7 @@ use latchgate_wire::time::Timestamp;
 
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
+use crate::render::budgets;
 use crate::render::stats::{self, Bar};
 
 const EXAMPLES: &str = "\
@@ -18,7 +19,9 @@ Examples:
 allowed   policy let the call run at once
 held      the call waited for a person
 approved  the call ran because a person had approved it
-denied    the call was refused";
+denied    the call was refused
+
+By principal, what is left of the operators' budgets stands below.";
 
 /// Count what was decided about calls
 #[derive(Debug, Args)]
@@ -62,6 +65,10 @@ impl Stats {
         }
         let bar = console.is_stdout_terminal().then(Bar::of_environment);
         console.result(&stats::table(&counted, bar, console.width()))?;
+        if by == By::Principal {
+            let left = budgets::lines(&operator.budgets().await?.principals);
+            console.note(&left.join("\n"));
+        }
         if counted.left_off > 0 {
             console.note(&format!("{} more are left off; --since narrows the time", counted.left_off));
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use latchgate_wire::jwk::Jwk;
+use latchgate_wire::sealed_key;
 
 use super::finding::{Finding, word};
 use crate::home::keys::{KeyError, Keys, signing_key};
@@ -88,6 +89,10 @@ fn restore(path: &Path) -> String {
     format!("cp BACKUP/keys/{} {}", name.display(), word(path))
 }
 
+fn is_protected(key: &Path) -> bool {
+    std::fs::read_to_string(key).is_ok_and(|pem| sealed_key::is_sealed(&pem))
+}
+
 /// Whether anybody can operate the gate, and whether that is the local operator too.
 pub fn operators(places: &Places) -> Vec<Finding> {
     let dir = places.operators_dir();
@@ -117,6 +122,9 @@ pub fn operators(places: &Places) -> Vec<Finding> {
         let what = format!("the key of operator {LOCAL}, {}, is missing", private.display());
         let means = "nobody can approve, look or stop the gate as this operator";
         return vec![Finding::problem("operator", what).means(means).run(anew)];
+    }
+    if is_protected(&private) {
+        return vec![Finding::ok("operator", format!("{LOCAL} is enrolled and its key takes a passphrase"))];
     }
     match signing_key(&private, &OsEntropy) {
         Ok(key) if operators.holds(&Jwk::from(key.verifying_key()).thumbprint()) => {
