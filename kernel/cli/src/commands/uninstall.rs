@@ -15,8 +15,8 @@ Examples:
   latchgate uninstall --yes
   latchgate backup --to ~/kept && latchgate uninstall --ledger --yes
 
-Deletes sockets, configuration, keys, index and gate.log, and nothing that it
-did not list. The ledger stays, with the public key and the checkpoint that it
+Deletes sockets, configuration, keys, index, cache and gate.log, and nothing
+that it did not list. The ledger stays, with the public key and the checkpoint that it
 is verified by, unless --ledger is given. Without its private keys no gate goes
 on with it, and the arguments and results that it keeps cannot be read again.";
 

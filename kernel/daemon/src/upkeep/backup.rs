@@ -9,7 +9,7 @@
 //!   keys/         the gate's keys and its operators' of this machine
 //! ```
 //!
-//! Index and `gate.log` are not part of it: the one is rebuilt, the other is no evidence.
+//! Index, cache and `gate.log` are not part of it: the first two are rebuilt, the last is no evidence.
 
 mod sink;
 mod tar;

@@ -22,7 +22,7 @@ pub enum Ledger {
 /// Something that is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Item {
-    /// `sockets`, `configuration`, `keys`, `index`, `log` or `ledger`.
+    /// `sockets`, `configuration`, `keys`, `index`, `cache`, `log` or `ledger`.
     pub what: &'static str,
     pub path: PathBuf,
     #[serde(skip)]
@@ -79,6 +79,7 @@ pub fn plan(places: &Places, ledger: Ledger) -> Result<Plan, UninstallError> {
     let mut broken = places.index_dir().into_os_string();
     broken.push(".broken");
     list.tree("index", Path::new(&broken))?;
+    list.tree("cache", &places.cache_dir())?;
     list.tree("log", &places.log_file())?;
     list.tree("log", &places.log_file().with_extension("log.1"))?;
     list.keys(places, ledger)?;
