@@ -163,10 +163,21 @@ fn an_installation_makes_user_group_and_home_once_and_removes_them_again() {
         after=$(find /etc /var/lib -newer /run/first | sort; cat /etc/passwd /etc/group)\n\
         test \"$before\" = \"$after\" && echo unchanged\n\
         grep -o '\"skip\"' /run/second | wc -l\n\
-        mkdir -m 700 -p /var/lib/latchgate/ledger/log; echo x >/var/lib/latchgate/ledger/log/1; chown -R latchgate: /var/lib/latchgate\n\
+        install -d -m 0755 -o latchgate /run/latchgate\n\
+        export HOME=/var/lib/latchgate\n\
+        runuser -u latchgate -- latchgate serve --config /etc/latchgate/latchgate.toml 2>/run/log & gate=$!\n\
+        until runuser -u latchgate -- latchgate status >/run/status 2>&1; do kill -0 $gate || { cat /run/log; exit 1; }; done\n\
+        grep -q 'boundary *service' /run/status && echo bounded\n\
+        runuser -u latchgate -- latchgate doctor >/run/doctor 2>&1 || { cat /run/doctor; exit 1; }\n\
+        useradd --system --groups latchgate-agents agent; useradd --system stranger\n\
+        HOME=/nonexistent runuser -u agent -- latchgate actions list >/dev/null && echo member\n\
+        HOME=/nonexistent runuser -u stranger -- latchgate actions list >/dev/null 2>&1 || echo stranger $?\n\
+        latchgate service remove --yes >/run/refused 2>&1 || grep -q 'latchgate down' /run/refused && echo refused\n\
+        test -e /etc/latchgate/latchgate.toml; kill $gate; wait $gate || true\n\
         latchgate service remove --yes >/run/third 2>&1 || { cat /run/third; exit 1; }\n\
-        test ! -e /etc/latchgate && test ! -e /etc/systemd/system/latchgate.service && test -e /var/lib/latchgate/ledger/log/1 && echo kept\n\
+        test ! -e /etc/latchgate && test ! -e /etc/systemd/system/latchgate.service && latchgate verify /var/lib/latchgate/ledger --key /var/lib/latchgate/keys/entry.pub >/dev/null && echo kept\n\
         id -u latchgate >/dev/null && echo still\n\
+        userdel agent\n\
         latchgate service remove --ledger --yes >/run/fourth 2>&1 || { cat /run/fourth; exit 1; }\n\
         test ! -e /var/lib/latchgate && ! id latchgate 2>/dev/null && ! grep latchgate /etc/group && echo gone\n";
     let Some(ran) = on_a_machine_of_its_own(&gate, script) else { return };
@@ -179,6 +190,10 @@ fn an_installation_makes_user_group_and_home_once_and_removes_them_again() {
         "latchgate 600 /etc/latchgate/operators/local.toml",
         "root 644 /etc/systemd/system/latchgate.service",
         "unchanged",
+        "bounded",
+        "member",
+        "stranger 5",
+        "refused",
         "kept",
         "still",
         "gone",
