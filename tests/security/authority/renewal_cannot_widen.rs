@@ -86,7 +86,7 @@ fn a_renewal_keeps_the_bodys_binding_and_the_key() {
     scene.refuses("unbound", counted(401, "invalid_dpop"), unbound);
     for member in ["bind_body", "dpop_jwk", "agent_id", "session_id", "ttl_s"] {
         let attack = renewal(&agent, &json!({ member: false }));
-        scene.refuses(member, counted(400, "bad_request"), attack);
+        scene.refuses(member, on_record(400, "bad_request"), attack);
     }
     let stranger = agent.with_key(&latchgate_tests::Key::generate());
     scene.refuses("another key", counted(401, "invalid_dpop"), renewal(&stranger, &json!({})));
