@@ -83,22 +83,40 @@ fn a_revoked_session_has_no_lease_left_and_a_revoked_lease_has_its_renewal() {
     scene.end();
 }
 
-/// What was committed before the revocation ends as it must, with its outcome; its answer reaches no revoked lease again.
+/// A guest that runs is stopped though its service never answers, and what is known of it is its outcome: it may have happened.
 #[test]
-fn a_call_that_was_committed_is_recorded_and_the_next_is_stopped() {
+fn a_call_that_runs_is_stopped_and_recorded_and_the_next_is_refused() {
     let upstream = Upstream::answering(|_| Response::hang());
     let scene =
         Scene::with(latchgate_tests::Gate::builder().policy(policy::ALLOW).config(LOOPBACK), upstream);
     let mut running = scene.post(scene.number()).begin();
     scene.upstream.await_requests(1);
     scene.operator().revoke(&json!({ "session": scene.agent.session_id }));
-    scene.refuses("the next", REVOKED, scene.post(scene.number()));
-    scene.upstream.release();
-    let receipt = running.reply().expect(200)["receipt_id"].clone();
+    let stopped = running.reply().expect(401);
+    assert_eq!((&stopped["error"], &stopped["effect"]), (&json!("lease_revoked"), &json!("unknown")));
     let outcomes = scene.gate.entries_of("call.outcome");
     assert_eq!(outcomes.len(), 1);
-    assert_eq!(outcomes[0]["receipt_id"], receipt);
-    let read = scene.agent.get(&format!("/v1/receipts/{}", receipt.as_str().unwrap()));
-    scene.refuses("its receipt", REVOKED, read);
+    assert_eq!(outcomes[0]["receipt_id"], stopped["receipt_id"]);
+    assert_eq!(outcomes[0]["failure_class"], "revoked");
+    assert_eq!(outcomes[0]["effects"][0]["status"], "unknown");
+    scene.refuses("the next", REVOKED, scene.post(scene.number()));
+    let receipt = stopped["receipt_id"].as_str().unwrap();
+    scene.refuses("its receipt", REVOKED, scene.agent.get(&format!("/v1/receipts/{receipt}")));
+    scene.upstream.release();
+    scene.end();
+}
+
+/// The twin: somebody else's revocation stops nothing.
+#[test]
+fn a_call_of_another_session_goes_on() {
+    let upstream = Upstream::answering(|_| Response::hang());
+    let scene =
+        Scene::with(latchgate_tests::Gate::builder().policy(policy::ALLOW).config(LOOPBACK), upstream);
+    let mut running = scene.post(scene.number()).begin();
+    scene.upstream.await_requests(1);
+    let other = scene.gate.raw_agent();
+    scene.operator().revoke(&json!({ "session": other.session_id }));
+    scene.upstream.release();
+    running.reply().expect(200);
     scene.end();
 }
