@@ -20,6 +20,7 @@ mod installed;
 mod leftovers;
 mod metrics;
 mod once;
+mod passphrase;
 mod people;
 mod permissions;
 mod restart;

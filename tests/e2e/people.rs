@@ -3,12 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use latchgate_tests::{Gate, Key, Ran};
 use serde_json::{Value, json};
-
-const PASSPHRASE: &str = "four unrelated words here";
 
 fn gate() -> Gate {
     Gate::builder().root_file("a.txt", "text\n").start()
@@ -23,12 +20,6 @@ fn private(gate: &Gate, name: &str, text: &str) -> PathBuf {
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     path
-}
-
-/// A command whose operator's key takes a passphrase.
-fn with_passphrase(gate: &Gate, args: &[&str], file: &Path) -> Ran {
-    let mut command: Command = gate.command(args);
-    Ran::of(command.env("LATCHGATE_OPERATOR_PASSPHRASE_FILE", file))
 }
 
 fn operators(gate: &Gate) -> Vec<(String, String)> {
@@ -123,35 +114,6 @@ fn an_interrupted_rotation_is_brought_to_its_end() {
     gate.cli(&["operator", "rotate"]).exited(0);
     gate.cli(&["operator", "list"]).exited(0);
     assert!(!beside.exists());
-}
-
-#[test]
-fn a_protected_key_takes_its_passphrase() {
-    let gate = gate();
-    let file = private(&gate, "passphrase", PASSPHRASE);
-    let wrong = private(&gate, "wrong", "four unrelated words there");
-    let name = file.to_str().unwrap();
-    gate.cli(&["operator", "protect", "--passphrase-file", name]).exited(0);
-    let key = gate.keys().join("operator-local.pem");
-    assert_eq!(mode(&key), 0o600);
-    assert!(fs::read_to_string(&key).unwrap().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
-
-    // Without a terminal there is nobody to ask: the answer says how to give it.
-    let ran = gate.cli(&["approvals", "list"]).exited(2);
-    assert!(ran.stderr.contains("LATCHGATE_OPERATOR_PASSPHRASE_FILE"), "{}", ran.stderr);
-    with_passphrase(&gate, &["approvals", "list"], &file).exited(0);
-    let ran = with_passphrase(&gate, &["approvals", "list"], &wrong).exited(1);
-    assert!(!ran.stderr.contains("four unrelated"), "{}", ran.stderr);
-    let doctor = gate.cli(&["doctor"]);
-    assert!(doctor.stdout.contains("takes a passphrase"), "{}{}", doctor.stdout, doctor.stderr);
-    // A new key is under the same passphrase.
-    with_passphrase(&gate, &["operator", "rotate"], &file).exited(0);
-    with_passphrase(&gate, &["approvals", "list"], &file).exited(0);
-    gate.cli(&["approvals", "list"]).exited(2);
-
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let ran = with_passphrase(&gate, &["approvals", "list"], &file).exited(1);
-    assert!(ran.stderr.contains("chmod 0600"), "{}", ran.stderr);
 }
 
 #[test]

@@ -74,9 +74,10 @@ fn is_interactive() -> bool {
 }
 
 fn ask(prompt: &str) -> Result<Secret, Failure> {
+    // First: what is typed after the prompt is neither shown nor thrown away.
+    let _silent = Silence::begin()?;
     write!(io::stderr(), "{prompt}")?;
     io::stderr().flush()?;
-    let _silent = Silence::begin()?;
     let mut line = Zeroizing::new(String::new());
     io::stdin().lock().read_line(&mut line)?;
     Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
