@@ -32,7 +32,13 @@ fn sheet(standing: &StandingInfo, now: Timestamp, width: Option<usize>) -> Strin
     }
     sheet.add_lines("fixed", &fixed);
     let free: Vec<String> = standing.free.iter().map(|name| styled(name)).collect();
-    sheet.add("may vary", if free.is_empty() { "nothing".into() } else { free.join(", ") });
+    sheet.add(
+        "may vary",
+        match free.as_slice() {
+            [] => "nothing".into(),
+            names => format!("{}; the target stays that of the approved call", names.join(", ")),
+        },
+    );
     let left = when::span(standing.until.since(now));
     sheet.add("until", format!("{} UTC, {left} from now", when::short(standing.until)));
     sheet.add("uses", format!("{} of {}", standing.uses, standing.max_uses));
@@ -64,7 +70,7 @@ action    fs_write: Write a file
 for       uid:1000
 target    fs:write
 fixed     path = \"a\\u{202E}\"
-may vary  content
+may vary  content; the target stays that of the approved call
 until     2026-11-27 09:30:00 UTC, 7 d from now
 uses      3 of 20
 given by  local, 30 min ago";

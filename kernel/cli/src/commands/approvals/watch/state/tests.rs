@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::commands::approvals::watch::gate::Told;
 use crate::commands::approvals::watch::screen::frame;
 use crate::render::approval::tests::detail;
 
