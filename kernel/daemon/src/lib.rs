@@ -27,6 +27,7 @@ mod upkeep;
 pub use config::{ConfigError, Environment, Origin, Resolved, Setting, reference};
 pub use home::places::{PlaceError, Places};
 pub use process::hardening::install;
+pub use process::held_calls::HeldCalls;
 pub use process::running::{Running, Signals, Summary};
 pub use process::telemetry::Logs;
 pub use setup::builtin::{PRESETS, Preset};

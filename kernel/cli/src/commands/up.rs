@@ -1,5 +1,6 @@
 //! `up`: a gate for the user who types it, with everything it needs made on first use.
 
+mod held;
 mod started;
 
 use std::ffi::OsString;
@@ -63,6 +64,9 @@ impl Up {
                 release_terminal(&started)?;
             } else {
                 started.show(console)?;
+            }
+            if !self.announce && console.is_interactive() && console.is_watched() {
+                tokio::spawn(held::announce(*console, running.held_calls()));
             }
             let stopped = running.wait(signals).await;
             stopped.map_err(|error| {

@@ -17,6 +17,7 @@ use crate::http::authority::Authority;
 use crate::http::listen::Socket;
 use crate::http::{Allotment, Surface, serve, serve_tcp};
 use crate::process::hardening::connections_max;
+use crate::process::held_calls::HeldCalls;
 use crate::process::notify;
 use crate::setup::builtin::Preset;
 use crate::setup::reload::reload;
@@ -132,6 +133,11 @@ impl Running {
 
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// What waits for a person, as long as the gate runs.
+    pub fn held_calls(&self) -> HeldCalls {
+        HeldCalls::of(&self.gate)
     }
 
     /// Runs until SIGTERM, SIGINT or an operator's shutdown, then ends in order; a second signal stops the calls that run.
