@@ -1,6 +1,6 @@
 //! Approvals from the command line: what a person is shown, how far a word reaches, and taking it back.
 
-use latchgate_tests::{Gate, RawAgent};
+use latchgate_tests::{Gate, RawAgent, Terminal};
 use serde_json::{Value, json};
 
 fn gate() -> Gate {
@@ -148,4 +148,41 @@ changed since the last approved call of this action
 earlier calls of this action by this principal
   executed (";
     assert!(shown.contains(expected), "{shown}");
+}
+
+/// Runs the command on a terminal and answers each question when it comes: its exit code and all that it said.
+fn converse(gate: &Gate, args: &[&str], dialogue: &[(&str, &str)]) -> (i32, String) {
+    let mut terminal = Terminal::run(gate.command(args), 100, 110);
+    for (question, answer) in dialogue {
+        terminal.shows(&[question]);
+        terminal.press(answer);
+        terminal.press("\n");
+    }
+    terminal.finish()
+}
+
+#[test]
+fn the_reach_of_an_approval_is_edited_before_it_is_agreed_to() {
+    let gate = gate();
+    let id = hold(&gate.raw_agent(), "two\n");
+    let args = ["approvals", "approve", &id, "--scope", "always"];
+    let question = "[y/N, e to edit]";
+    let (code, shown) = converse(&gate, &args, &[(question, "no")]);
+    assert_eq!(code, 4, "{shown}");
+    let (code, shown) = converse(
+        &gate,
+        &args,
+        &[
+            (question, "e"),
+            ("may vary", "content"),
+            ("for how long", "2h"),
+            ("how many", "5"),
+            ("further calls at most", "y"),
+        ],
+    );
+    assert_eq!(code, 0, "{shown}");
+    let standing = &gate.cli(&["approvals", "standing", "--json"]).exited(0).json()["standing"][0];
+    assert_eq!((&standing["free"], &standing["max_uses"]), (&json!(["content"]), &json!(5)), "{standing:#}");
+    gate.cli(&["call", "fs_write", &note("three\n").to_string()]).exited(0);
+    assert_eq!(std::fs::read_to_string(gate.root().join("notes.md")).unwrap(), "three\n");
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use latchgate_tests::manifest::typed_post;
-use latchgate_tests::{Gate, Ran, Response, Upstream, eventually, policy};
+use latchgate_tests::{Gate, Response, Terminal, Upstream, eventually, policy};
 use serde_json::{Value, json};
 
 fn gate() -> Gate {
@@ -180,15 +180,13 @@ fn a_file_goes_through_a_pipe_to_the_byte() {
     assert_eq!(gate.cli(&["call", "fs_read", r#"{"path":"a"}"#]).exited(0).stdout, text);
 }
 
-/// The command on a terminal, both streams together. Python's `pty` is the terminal.
+/// The command on a terminal, both streams together.
 fn on_a_terminal(gate: &Gate, args: &[&str], variables: &[(&str, &str)]) -> String {
-    let of_gate = gate.command(args);
-    let mut command = Command::new("python3");
-    let spawn = "import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-    command.args(["-c", spawn]).arg(of_gate.get_program()).args(of_gate.get_args());
-    command.env_clear().envs(of_gate.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("TERM", "xterm").envs(variables.iter().copied()).stdin(Stdio::null());
-    Ran::of(&mut command).exited(0).stdout
+    let mut command = gate.command(args);
+    command.envs(variables.iter().copied());
+    let (code, shown) = Terminal::run(command, 40, 120).finish();
+    assert_eq!(code, 0, "{shown}");
+    shown
 }
 
 #[test]

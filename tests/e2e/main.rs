@@ -27,3 +27,4 @@ mod restart;
 mod service;
 mod tracing;
 mod uninstall;
+mod watch;

@@ -1,7 +1,7 @@
 //! What the black-box suites stand on: a gate of their own, hostile and honest callers, and a service to call.
 //!
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `entries` (what its ledger
-//! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `stepped_clock`,
+//! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `stepped_clock`, `terminal` (with a person at it),
 //! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
 //! `raw_agent`, `raw_operator`, and `relay` for whoever calls as another user.
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@ mod entries;
 mod gate;
 mod patience;
 mod stepped_clock;
+mod terminal;
 
 pub mod guest;
 pub mod manifest;
@@ -44,6 +45,7 @@ pub use raw_agent::RawAgent;
 pub use raw_operator::RawOperator;
 pub use relay::Relay;
 pub use stepped_clock::SteppedClock;
+pub use terminal::Terminal;
 pub use tmpfs::Tmpfs;
 pub use token::Token;
 pub use upstream::{Response, Seen, Upstream, closed_port};
