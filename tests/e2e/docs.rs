@@ -21,6 +21,11 @@ fn first_call() {
 }
 
 #[test]
+fn approvals() {
+    check("approvals");
+}
+
+#[test]
 fn operations() {
     check("operations");
 }
