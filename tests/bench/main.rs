@@ -150,9 +150,13 @@ fn fetch_manifest(upstream: &Upstream) -> String {
     let manifest = include_str!("../../manifests/http_fetch.yaml");
     let (manifest, _) = manifest.split_once("examples:").unwrap_or((manifest, ""));
     let ports = format!("ports: [{}]", upstream.port());
-    manifest
+    let manifest = manifest
         .replace("action_id: http_fetch", &format!("action_id: {FETCH}"))
-        .replace("ports: [80, 443]", &ports)
+        .replace("ports: [80, 443]", &ports);
+    // The examples there are of other ports.
+    let url = format!("http://127.0.0.1:{}/", upstream.port());
+    let (arguments, expect) = (format!("{{ url: \"{url}\" }}"), format!("{{ method: GET, url: \"{url}\" }}"));
+    format!("{manifest}examples:\n  - title: a page\n    arguments: {arguments}\n    expect: {expect}\n")
 }
 
 async fn measure_gate(
