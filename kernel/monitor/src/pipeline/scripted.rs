@@ -56,6 +56,7 @@ pub struct ScriptedLog {
     pub prior: Mutex<Option<Prior>>,
     pub approval: Mutex<Option<Approval>>,
     pub revoked: Mutex<bool>,
+    pub standings: Mutex<Vec<StandingApproval>>,
 }
 
 pub fn kind(body: &Body) -> &'static str {
@@ -102,7 +103,7 @@ impl Log for ScriptedLog {
     }
 
     fn standings(&self, _: &Who, _: &str) -> Vec<StandingApproval> {
-        Vec::new()
+        self.standings.lock().unwrap().clone()
     }
 
     fn approval(&self, _: ApprovalId) -> Option<Approval> {
@@ -253,6 +254,9 @@ pub fn catalog(policy: &str) -> Arc<Catalog> {
 
 pub const ALLOW: &str = r#"@id("allow") permit (principal, action, resource);"#;
 pub const ASK: &str = r#"@id("ask") @ask("a person shall see it") permit (principal, action, resource);"#;
+/// The same rule, and beside it one that asks two people.
+pub const ASK_TWO: &str = r#"@id("ask") @ask("a person shall see it") permit (principal, action, resource);
+@id("two") @ask("two shall see it") @approvers("2") permit (principal, action, resource);"#;
 pub const DENY: &str = r#"@id("no") @reason("not here") forbid (principal, action, resource);"#;
 
 fn key(seed: u8) -> SigningKey {

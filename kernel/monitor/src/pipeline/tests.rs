@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use latchgate_wire::digest::Digest;
-use latchgate_wire::entry::Body;
+use latchgate_wire::entry::{Body, Reach};
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::*;
 use latchgate_wire::time::Timestamp;
 use pollster::block_on;
 
 use super::scripted::*;
-use super::{Outcome, call, execute_approved};
+use super::{Outcome, World as _, call, execute_approved};
 use crate::answer::Answer;
 use crate::plan::{Before, Content, FsOperation, Step};
 use crate::ports::*;
-use crate::steps::{CallPayload, Observed, Ran, StepFailure};
+use crate::steps::{CallPayload, Observed, Ran, StepFailure, pins_of};
 
 const READ: &str = r#"{"path":"a.txt"}"#;
 const WRITE: &str = r#"{"path":"a.txt","content":"new"}"#;
@@ -295,6 +295,7 @@ fn an_approval_is_void_once_policy_denies_or_another_rule_asks() {
     let same_name = ASK.replace("a person shall see it", "another question");
     for (policy, code) in [
         (DENY, Code::PolicyDenied),
+        (ASK_TWO, Code::Conflict),
         (other_name.as_str(), Code::Conflict),
         (same_name.as_str(), Code::Conflict),
     ] {
@@ -313,6 +314,41 @@ fn an_approval_that_policy_meanwhile_allows_is_executed() {
     let approval = approved(&world);
     block_on(execute_approved(&world, &catalog(ALLOW), &approval, Boundary::SameUser)).unwrap();
     assert_eq!(runs(&world), 1);
+}
+
+/// As an operator grants it after having seen the held write: nothing may change.
+fn standing(world: &Scripted) -> StandingApproval {
+    let approval = approved(world);
+    let stored = CallPayload::read(&world.payloads, approval.held.call.payload).unwrap();
+    let pins = pins_of(&world.settings().request_key, &approval, &stored, &[]).unwrap();
+    let call = &approval.held.call;
+    StandingApproval {
+        approved: approval.approved.clone().unwrap(),
+        who: call.who.clone(),
+        action: call.action.clone(),
+        summary: String::new(),
+        target: String::new(),
+        rule: call.policy.rule.clone(),
+        payload: call.payload,
+        reach: Reach { pins, free: Vec::new(), until: Timestamp::from_ms(NOW + 1), max_uses: 1 },
+        uses: 0,
+    }
+}
+
+#[test]
+fn a_standing_approval_answers_its_like_and_not_where_two_people_are_asked() {
+    for (policy, write, is_answered) in [
+        (ASK, WRITE, true),
+        (ASK, r#"{"path":"b.txt","content":"new"}"#, false),
+        (ASK, r#"{"path":"a.txt","content":"other"}"#, false),
+        (ASK_TWO, WRITE, false),
+    ] {
+        let world = world();
+        *world.log.standings.lock().unwrap() = vec![standing(&world)];
+        let outcome = block_on(call(&world, &catalog(policy), request(&world, "fs_write", write))).unwrap();
+        assert_eq!(matches!(outcome, Outcome::Recorded(_)), is_answered, "{policy} {write}");
+        assert_eq!(matches!(outcome, Outcome::Held(_)), !is_answered, "{policy} {write}");
+    }
 }
 
 #[test]

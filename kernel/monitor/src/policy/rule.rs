@@ -47,6 +47,11 @@ impl Default for Asking {
 }
 
 impl Asking {
+    /// Whether so many operators are too few.
+    pub fn needs_more_than(self, approvals: usize) -> bool {
+        usize::try_from(self.approvers).unwrap_or(usize::MAX) > approvals
+    }
+
     /// By both: as many operators as either needs, within the time that both leave.
     pub(super) fn and(self, other: Self) -> Self {
         let expires_s = match (self.expires_s, other.expires_s) {

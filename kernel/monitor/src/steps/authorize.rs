@@ -61,6 +61,10 @@ impl Planned {
         }
         match judgement.verdict {
             Verdict::Allow => Ok(Decided::Allowed(Authorized { planned: self, policy, by: By::Policy })),
+            // One operator made a standing approval: it is no answer where more are asked.
+            Verdict::Ask if judgement.asking.needs_more_than(1) => {
+                Ok(Decided::Asked(Asked { planned: self, policy, asking: judgement.asking }))
+            }
             Verdict::Ask => match self.answered(judging.log, judging.key, &judgement.rule) {
                 Some((approval, pins)) => {
                     let by = By::Standing(approval, pins);

@@ -36,9 +36,11 @@ pub fn redeem<L: Log, C: Clock>(
     let held = &approval.held.call;
     match judgement.verdict {
         Verdict::Deny => return Err(denied(judgement, policy)),
+        // Beside the rule that held it another may ask for more people by now.
         Verdict::Ask
             if judgement.rule != held.policy.rule
-                || catalog.policy.rule_digest(&judgement.rule) != held_rule =>
+                || catalog.policy.rule_digest(&judgement.rule) != held_rule
+                || judgement.asking.needs_more_than(approval.approved_by.len()) =>
         {
             return Err(Refusal::ConfigChanged.into());
         }
