@@ -25,6 +25,15 @@ pub use scope::{Scope, ScopeError, Scopes};
 /// `typ` of a lease (RFC 8725 section 3.11: so that no other token of ours can pass for one).
 pub const TYP: &str = "lease+jwt";
 
+/// A session ends after this, whatever is renewed.
+const SESSION_MS: i64 = 24 * 3600 * 1000;
+
+/// When a session ends: a day after it began, which its id tells.
+pub fn session_end(session: SessionId) -> Timestamp {
+    let began = i64::try_from(session.time_ms()).unwrap_or(0);
+    Timestamp::from_ms(began).plus_ms(SESSION_MS)
+}
+
 /// Longest life of a lease in seconds, inclusive.
 pub const TTL_S_MAX: i64 = 3600;
 

@@ -1,6 +1,7 @@
 //! An approval that answers later calls, in words: what stays fixed, what may vary, until when, how often.
 
 use latchgate_wire::api::{ApprovalDetail, ReachRequest};
+use latchgate_wire::lease::session_end;
 use latchgate_wire::receipt::ApprovalScope;
 use latchgate_wire::time::Timestamp;
 use owo_colors::OwoColorize as _;
@@ -9,9 +10,6 @@ use super::facts::{Facts, LABEL_COLUMNS};
 use super::{arguments, content, plan};
 use crate::visible::styled;
 use crate::when;
-
-/// A session ends a day after it began, whatever is renewed.
-const SESSION_MS: i64 = 86_400_000;
 
 /// The rule that the gate makes of it. Nothing of it is folded.
 pub fn words(
@@ -64,13 +62,12 @@ fn free(names: &[String]) -> String {
 fn until(detail: &ApprovalDetail, scope: ApprovalScope, reach: &ReachRequest, now: Timestamp) -> String {
     let for_ms = i64::try_from(reach.for_s).unwrap_or(i64::MAX).saturating_mul(1000);
     let asked = now.plus_ms(for_ms);
-    let began = i64::try_from(detail.info.session_id.time_ms()).unwrap_or(0);
-    let session_end = Timestamp::from_ms(began).plus_ms(SESSION_MS);
+    let ends = session_end(detail.info.session_id);
     let in_words =
         |time: Timestamp| format!("{} UTC, {} from now", when::short(time), when::span(time.since(now)));
     match scope {
-        ApprovalScope::Session if session_end <= asked => {
-            format!("the session ends, at the latest {}", in_words(session_end))
+        ApprovalScope::Session if ends <= asked => {
+            format!("the session ends, at the latest {}", in_words(ends))
         }
         ApprovalScope::Session => format!("{}, or the session's end before", in_words(asked)),
         ApprovalScope::Once | ApprovalScope::Always => in_words(asked),

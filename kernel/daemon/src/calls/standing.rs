@@ -6,9 +6,9 @@ use latchgate_monitor::steps::{CallPayload, pins_of};
 use latchgate_wire::api::{ReachRequest, StandingInfo, StandingRevokeRequest};
 use latchgate_wire::entry::{Body, Reach, StandingRevoked};
 use latchgate_wire::ids::{ApprovalId, TraceId};
+use latchgate_wire::lease::session_end;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::ApprovalScope;
-use latchgate_wire::time::Timestamp;
 
 use crate::calls::approvals::operator_text;
 use crate::gate::Gate;
@@ -16,8 +16,6 @@ use crate::people::operators::Operated;
 
 const FOR_S_MAX: u64 = 366 * 86_400;
 const USES_MAX: u64 = 1_000_000;
-/// A session ends after a day, whatever is renewed.
-const SESSION_MS: i64 = 24 * 3600 * 1000;
 
 /// What an approval of this scope allows beyond the call.
 ///
@@ -51,15 +49,10 @@ pub fn reach(
     let for_ms = i64::try_from(request.for_s).unwrap_or(i64::MAX).saturating_mul(1000);
     let until = gate.world.clock.now().plus_ms(for_ms);
     let until = match scope {
-        ApprovalScope::Session => until.min(session_end(approval)),
+        ApprovalScope::Session => until.min(session_end(approval.held.call.who.session_id)),
         ApprovalScope::Once | ApprovalScope::Always => until,
     };
     Ok(Some(Reach { pins, free: request.free, until, max_uses: request.max_uses }))
-}
-
-fn session_end(approval: &Approval) -> Timestamp {
-    let began = i64::try_from(approval.held.call.who.session_id.time_ms()).unwrap_or(0);
-    Timestamp::from_ms(began).plus_ms(SESSION_MS)
 }
 
 /// Those in force.

@@ -19,8 +19,6 @@ use crate::gate::Gate;
 use crate::http::incoming::Received;
 use crate::world::GateWorld;
 
-/// A session ends after this, whatever is renewed.
-const SESSION_MS: i64 = 24 * 3600 * 1000;
 const AGENT_LABEL_BYTES_MAX: usize = 128;
 
 /// Signs leases.
@@ -106,13 +104,14 @@ impl Leases {
             lease_jti: LeaseId::new(ms, world.entropy.u128()),
             agent: request.agent_id,
         };
+        let session_expires_at = lease::session_end(who.session_id);
         let grant = Grant {
             who,
             jkt,
             scopes,
             budgets: request.budgets.unwrap_or_default(),
             bind_body: request.bind_body.unwrap_or(false),
-            session_expires_at: now.plus_ms(SESSION_MS),
+            session_expires_at,
             renews: None,
             proof,
         };
@@ -140,8 +139,7 @@ impl Leases {
                 .remedy("take a new lease for other scopes"));
         }
         let now = world.clock.now();
-        let session_expires_at =
-            Timestamp::from_ms(i64::try_from(claims.session_id.time_ms()).unwrap_or(0)).plus_ms(SESSION_MS);
+        let session_expires_at = lease::session_end(claims.session_id);
         if now >= session_expires_at {
             return Err(Denial::new(Code::LeaseExpired, "the session has ended after 24 h")
                 .remedy("take a new lease"));
