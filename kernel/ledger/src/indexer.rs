@@ -16,8 +16,8 @@ use crate::view::{ReadError, View};
 
 /// Entries that wait for a batch wait no longer than this; queries read them from the log meanwhile.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// Batches of the writer that may wait; those beyond are read from the log later.
-const WAITING_MAX: usize = 1024;
+/// Batches of the writer that may wait, each at most some megabytes; those beyond are read from the log later.
+const WAITING_MAX: usize = 64;
 
 /// The running thread. It ends when the last [`Feed`] is gone.
 pub struct Thread {

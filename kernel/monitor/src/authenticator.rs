@@ -1,6 +1,6 @@
 //! Who speaks: lease and proof of possession, checked and burned.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use latchgate_wire::digest::Digest;
@@ -15,6 +15,7 @@ use latchgate_wire::time::Timestamp;
 
 use crate::denial::Denial;
 use crate::ports::{Clock, Log};
+use crate::proofs::ProofWindow;
 
 /// The header of a request, as it came.
 #[derive(Clone, Copy, Debug)]
@@ -251,66 +252,6 @@ fn check_peer(subject: &Principal, peer: &Principal) -> Result<(), Denial> {
     Err(Denial::new(Code::InvalidLease, format!("lease: issued to {subject}, presented by {peer}")))
 }
 
-/// Proofs used within their life, by (jkt, jti): 60 s back and 5 s ahead (RFC 9449 section 11.1).
-#[derive(Default)]
-pub struct ProofWindow {
-    used: Mutex<Used>,
-}
-
-#[derive(Default)]
-struct Used {
-    ids: HashSet<(String, String)>,
-    by_expiry: BTreeMap<i64, Vec<(String, String)>>,
-}
-
-impl ProofWindow {
-    /// Marks a proof that the ledger knows as used.
-    pub fn seed(&self, proof: &ProofId) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.insert(proof);
-    }
-
-    /// True if the proof had not been used.
-    #[must_use]
-    pub fn burn(&self, proof: &ProofId, now: Timestamp) -> bool {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.forget_before(now.as_secs());
-        used.insert(proof)
-    }
-
-    /// How many are remembered.
-    pub fn len(&self) -> usize {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).ids.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl Used {
-    fn insert(&mut self, proof: &ProofId) -> bool {
-        let id = (proof.jkt.clone(), proof.jti.clone());
-        if !self.ids.insert(id.clone()) {
-            return false;
-        }
-        // One second past the last at which the proof could be taken.
-        self.by_expiry.entry(proof.iat.saturating_add(dpop::AGE_S_MAX + 1)).or_default().push(id);
-        true
-    }
-
-    fn forget_before(&mut self, now_s: i64) {
-        while let Some(first) = self.by_expiry.first_entry() {
-            if *first.key() >= now_s {
-                return;
-            }
-            for id in first.remove() {
-                self.ids.remove(&id);
-            }
-        }
-    }
-}
-
 /// Leases whose signature was checked, by the digest of the token: one ECDSA verification per lease, not per call.
 #[derive(Default)]
 pub struct LeaseCache(Mutex<HashMap<Digest, Arc<Lease>>>);
@@ -338,35 +279,6 @@ impl LeaseCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn proof(jti: &str, iat: i64) -> ProofId {
-        ProofId { jkt: "k".into(), jti: jti.into(), iat }
-    }
-
-    #[test]
-    fn a_proof_burns_once() {
-        let window = ProofWindow::default();
-        let now = Timestamp::from_secs(1000);
-        assert!(window.burn(&proof("a", 1000), now));
-        assert!(!window.burn(&proof("a", 1000), now));
-        assert!(window.burn(&proof("b", 1000), now));
-    }
-
-    #[test]
-    fn a_proof_is_remembered_as_long_as_it_could_be_taken() {
-        let window = ProofWindow::default();
-        assert!(window.burn(&proof("a", 1000), Timestamp::from_secs(1000)));
-        assert!(!window.burn(&proof("a", 1000), Timestamp::from_secs(1060)));
-        assert!(window.burn(&proof("b", 1062), Timestamp::from_secs(1062)));
-        assert_eq!(window.len(), 1, "only what can still be replayed is kept");
-    }
-
-    #[test]
-    fn a_seeded_proof_is_used() {
-        let window = ProofWindow::default();
-        window.seed(&proof("a", 1000));
-        assert!(!window.burn(&proof("a", 1000), Timestamp::from_secs(1001)));
-    }
 
     #[test]
     fn two_headers_are_refused_and_one_is_taken() {

@@ -26,5 +26,6 @@ pub mod authenticator;
 pub mod catalog;
 pub mod manifest;
 pub mod policy;
+pub mod proofs;
 pub mod schema;
 pub mod template;

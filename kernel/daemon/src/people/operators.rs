@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use latchgate_monitor::authenticator::{Presented, ProofWindow};
+use latchgate_monitor::authenticator::Presented;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock, Entropy};
+use latchgate_monitor::proofs::ProofWindow;
 use latchgate_wire::dpop;
 use latchgate_wire::entry::{OperatorKey, Role, Signed};
 use latchgate_wire::jwk::{Jwk, Thumbprint};

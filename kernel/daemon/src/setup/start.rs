@@ -7,9 +7,10 @@ use std::sync::atomic::AtomicU64;
 
 use latchgate_egress::{Egress, Proxy};
 use latchgate_ledger::{Ledger, OpenConfig, OpenError};
-use latchgate_monitor::authenticator::{Authenticator, LeaseCache, ProofWindow};
+use latchgate_monitor::authenticator::{Authenticator, LeaseCache};
 use latchgate_monitor::pipeline::Settings;
 use latchgate_monitor::ports::{Clock as _, CommitError};
+use latchgate_monitor::proofs::ProofWindow;
 use latchgate_wasm::{Host, HostConfig, ModuleCache, Roots};
 use latchgate_wire::digest::HashKey;
 use latchgate_wire::jwk::Jwk;

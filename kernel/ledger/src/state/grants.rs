@@ -6,7 +6,7 @@ use latchgate_wire::ids::GrantId;
 use latchgate_wire::time::Timestamp;
 
 /// A grant is made right before its intent is committed; an older one is not taken, so no more need be remembered.
-const GRANT_AGE_MS_MAX: i64 = 10 * 60 * 1000;
+pub(super) const GRANT_AGE_MS_MAX: i64 = 30 * 1000;
 
 /// Used grants in the order of their own time (that of their ULID), the oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -118,7 +118,7 @@ fn a_grant_works_once() {
 fn a_grant_that_could_be_forgotten_is_refused_as_old() {
     let mut fold = Fold::ready(Budgets::default());
     fold.ok(Body::CallIntent(intent(grant(1), read_call(1))));
-    fold.wait(10 * 60_000).ok(Body::CallIntent(intent(grant(2), read_call(1))));
+    fold.wait(grants::GRANT_AGE_MS_MAX).ok(Body::CallIntent(intent(grant(2), read_call(1))));
     fold.wait(1).refused(Body::CallIntent(intent(grant(1), read_call(1))), Refusal::GrantUsed);
     fold.refused(Body::CallIntent(intent(grant(3), read_call(1))), Refusal::GrantUsed);
 }

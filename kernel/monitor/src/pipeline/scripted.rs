@@ -17,12 +17,13 @@ use latchgate_wire::receipt::*;
 use latchgate_wire::time::Timestamp;
 
 use super::{Settings, World};
-use crate::authenticator::{Authenticator, LeaseCache, Listener, Presented, ProofWindow, Purpose};
+use crate::authenticator::{Authenticator, LeaseCache, Listener, Presented, Purpose};
 use crate::catalog::Catalog;
 use crate::denial::Denial;
 use crate::plan::{Before, FsOperation, FsPath};
 use crate::policy::Source;
 use crate::ports::*;
+use crate::proofs::ProofWindow;
 use crate::steps::{Invocation, Observed, Permit, Ran, Request};
 
 pub const NOW: i64 = 1_800_000_000_000;
