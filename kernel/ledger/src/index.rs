@@ -22,7 +22,7 @@ use crate::terms::{self, Term};
 /// Entries indexed at once: the offsets of one batch stay within 1 KiB.
 pub const BATCH_ENTRIES: usize = 512;
 
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 2 << 20;
 const FLUSH_EVERY_MS: u64 = 2_000;
 const HIGH: &[u8] = b"\0high";
 const LOG: &[u8] = b"\0log";
