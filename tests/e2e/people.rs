@@ -200,3 +200,36 @@ fn without_a_gate_the_commands_say_what_starts_one_and_leave_no_key() {
         "{left:?}"
     );
 }
+
+#[test]
+fn a_token_is_made_beside_the_key_shown_only_when_asked_for_and_taken_away() {
+    let gate = gate();
+    let added = gate.cli(&["operator", "add", "ana", "--role", "approver", "--token"]).exited(0);
+    let file = gate.keys().join("operator-ana.pem.token");
+    assert_eq!(mode(&file), 0o600);
+    let first = fs::read_to_string(&file).unwrap();
+    assert!(first.starts_with("lgop_"));
+    assert!(!format!("{}{}", added.stdout, added.stderr).contains("lgop_"), "the token was shown");
+    let has_token = || {
+        let list = gate.cli(&["operator", "list", "--json"]).exited(0).json();
+        list["operators"].as_array().unwrap().iter().map(|o| o["has_token"] == true).collect::<Vec<_>>()
+    };
+    assert_eq!(has_token(), [true, false]);
+    // From the command line the key alone decides.
+    gate.cli(&["approvals", "list", "--operator", "ana"]).exited(0);
+
+    let made = gate.cli(&["operator", "token", "ana"]).exited(0);
+    let second = fs::read_to_string(&file).unwrap();
+    assert_ne!(first, second);
+    assert!(!format!("{}{}", made.stdout, made.stderr).contains("lgop_"), "the token was shown");
+    let printed = gate.cli(&["operator", "token", "ana", "--print"]).exited(0);
+    assert_eq!(printed.stdout.trim(), fs::read_to_string(&file).unwrap());
+    // Nobody makes one for somebody else but an admin, and a refused one leaves nothing behind.
+    let before = fs::read_to_string(&file).unwrap();
+    gate.cli(&["operator", "token", "local", "--operator", "ana"]).exited(3);
+    assert!(!gate.keys().join("operator-local.pem.token.new").exists());
+    gate.cli(&["operator", "token", "ana", "--operator", "ana", "--remove"]).exited(0);
+    assert!(!file.exists(), "{before}");
+    assert_eq!(has_token(), [false, false]);
+    gate.assert_sound();
+}

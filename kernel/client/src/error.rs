@@ -112,6 +112,7 @@ fn exit_code_of(problem: &Problem) -> u8 {
         | Code::InvalidLease
         | Code::LeaseExpired
         | Code::InvalidDpop
+        | Code::InvalidOperatorToken
         | Code::ReplayDetected
         | Code::MethodNotAllowed
         | Code::RequestTimeout

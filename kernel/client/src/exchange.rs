@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
+use latchgate_wire::operator_token;
 use latchgate_wire::problem::{Code, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ pub(crate) const PROMPT: Duration = Duration::from_secs(30);
 pub(crate) const EXECUTION: Duration = Duration::from_secs(600);
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
+const OPERATOR_TOKEN: HeaderName = HeaderName::from_static(operator_token::HEADER);
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// Whether a request whose answer was lost may have done something.
@@ -91,7 +93,11 @@ impl Outgoing {
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
-        let credentials = [(header::AUTHORIZATION, credentials.authorization), (DPOP, credentials.proof)];
+        let credentials = [
+            (header::AUTHORIZATION, credentials.authorization),
+            (DPOP, credentials.proof),
+            (OPERATOR_TOKEN, credentials.operator_token),
+        ];
         for (name, value) in credentials {
             if let Some(mut value) = value {
                 value.set_sensitive(true);
@@ -107,6 +113,7 @@ impl Outgoing {
 pub(crate) struct Credentials {
     pub authorization: Option<HeaderValue>,
     pub proof: Option<HeaderValue>,
+    pub operator_token: Option<HeaderValue>,
 }
 
 /// Sends, and takes any success.

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use http::HeaderValue;
 use latchgate_wire::api::{
     ActionInfo, ActionList, AgentList, AgentRequest, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage,
     AuditQuery, BudgetList, Decided, DenyRequest, OperatorList, OperatorRequest, Reloaded, RevokeRequest,
-    RotateRequest, StandingList, StandingRevokeRequest, Status,
+    RotateRequest, StandingList, StandingRevokeRequest, Status, TokenRequest,
 };
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::ApprovalId;
+use latchgate_wire::operator_token::OperatorToken;
 use latchgate_wire::stats::{AuditStats, StatsQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +29,7 @@ pub struct OperatorClient {
     transport: Transport,
     signer: Signer,
     name: String,
+    token: Option<OperatorToken>,
 }
 
 impl fmt::Debug for OperatorClient {
@@ -39,7 +42,13 @@ impl OperatorClient {
     /// Connects at the first request.
     pub fn new(endpoint: &Endpoint, key: SigningKey, name: impl Into<String>) -> Self {
         let transport = Transport::new(endpoint.admin_socket());
-        Self { transport, signer: Signer::new(key), name: name.into() }
+        Self { transport, signer: Signer::new(key), name: name.into(), token: None }
+    }
+
+    /// Sends the operator's token with each request, beside the key's proof.
+    #[must_use]
+    pub fn with_token(self, token: OperatorToken) -> Self {
+        Self { token: Some(token), ..self }
     }
 
     /// The operator's name here. The gate goes by the key.
@@ -185,6 +194,14 @@ impl OperatorClient {
         self.change(&format!("/v1/operators/{name}/rotate"), request).await
     }
 
+    /// Another token for an operator, or none: one's own, or by an admin anybody's.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub async fn set_token(&self, name: &str, request: &TokenRequest) -> Result<OperatorList, ClientError> {
+        self.change(&format!("/v1/operators/{name}/token"), request).await
+    }
+
     /// # Errors
     /// `not_found`; `forbidden` for the last admin.
     pub async fn remove_operator(&self, name: &str) -> Result<OperatorList, ClientError> {
@@ -285,9 +302,14 @@ impl OperatorClient {
 
     async fn send_once(&self, outgoing: Outgoing) -> Result<Answer, ClientError> {
         let proof = self.signer.proof(outgoing.method.as_str(), &outgoing.path, None, &outgoing.body)?;
-        let credentials = Credentials { authorization: None, proof: Some(proof) };
+        let operator_token = self.token.as_ref().map(token_header).transpose()?;
+        let credentials = Credentials { proof: Some(proof), operator_token, ..Credentials::default() };
         exchange::send(&self.transport, outgoing, credentials).await
     }
+}
+
+fn token_header(token: &OperatorToken) -> Result<HeaderValue, ClientError> {
+    HeaderValue::from_str(token.expose()).map_err(|error| ClientError::Protocol(error.to_string()))
 }
 
 fn with_members(path: &str, query: &impl Serialize) -> Result<String, ClientError> {
@@ -320,6 +342,7 @@ mod tests {
     use crate::signer::now;
     use latchgate_wire::dpop;
     use latchgate_wire::jwk::Jwk;
+    use latchgate_wire::operator_token::HEADER;
 
     fn key() -> SigningKey {
         SigningKey::from_entropy(&[7; 32]).unwrap()
@@ -362,9 +385,23 @@ mod tests {
         assert_eq!(gate.seen()[0].query, "status=pending");
     }
 
+    #[tokio::test]
+    async fn a_token_goes_beside_each_proof_and_nowhere_else() {
+        let gate = FakeGate::answering(|_| (200, r#"{"approvals":[]}"#.into())).await;
+        let token = OperatorToken::from_entropy(&[9; 32]);
+        let client = || OperatorClient::new(&gate.endpoint(), key(), "local");
+        client().with_token(token.clone()).approvals(None).await.unwrap();
+        client().approvals(None).await.unwrap();
+        let sent: Vec<_> = gate.seen().iter().map(|seen| seen.header(HEADER).map(str::to_owned)).collect();
+        assert_eq!(sent, [Some(token.expose().to_owned()), None]);
+        assert!(gate.seen().iter().all(|seen| seen.header("dpop").is_some()));
+    }
+
     #[test]
-    fn the_key_is_not_in_the_debug_form() {
+    fn neither_key_nor_token_is_in_the_debug_form() {
+        let token = OperatorToken::from_entropy(&[9; 32]);
         let client = OperatorClient::new(&Endpoint::in_dir(std::path::Path::new("/r")), key(), "local");
+        let client = client.with_token(token);
         assert_eq!(format!("{client:?}"), r#"OperatorClient { name: "local", .. }"#);
     }
 }

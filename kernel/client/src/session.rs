@@ -98,7 +98,8 @@ impl Session {
         let authorization = Zeroizing::new(format!("DPoP {}", *lease.token));
         let authorization = HeaderValue::from_str(&authorization)
             .map_err(|_| ClientError::Protocol("the lease is no token".into()))?;
-        let credentials = Credentials { authorization: Some(authorization), proof: Some(proof) };
+        let credentials =
+            Credentials { authorization: Some(authorization), proof: Some(proof), ..Credentials::default() };
         exchange::send(&self.transport, outgoing, credentials).await
     }
 
@@ -135,7 +136,7 @@ impl Session {
         };
         let outgoing = Outgoing::post(LEASES, &request)?;
         let proof = self.signer.proof(Method::POST.as_str(), LEASES, None, &outgoing.body)?;
-        let credentials = Credentials { authorization: None, proof: Some(proof) };
+        let credentials = Credentials { proof: Some(proof), ..Credentials::default() };
         accepted(&exchange::send(&self.transport, outgoing, credentials).await?)
     }
 }

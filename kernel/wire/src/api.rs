@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::entry::{Budgets, Role};
 use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
+use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
 use crate::receipt::{
     ApprovalRef, ApprovalScope, Cost, EffectStatus, Limit, Runtime, VerificationStatus, Window,
@@ -300,6 +301,8 @@ pub struct OperatorInfo {
     pub role: Role,
     /// RFC 7638 thumbprint.
     pub jkt: String,
+    /// Whether a token may come beside the key's proof.
+    pub has_token: bool,
 }
 
 /// Body of `POST /v1/operators`.
@@ -310,6 +313,18 @@ pub struct OperatorRequest {
     pub role: Role,
     /// Public P-256 JWK.
     pub jwk: Value,
+    /// Of a token that was made with the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenDigest>,
+}
+
+/// Body of `POST /v1/operators/{name}/token`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// Of the new token; `null`, said and not left out, takes the present one away.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub token: Option<TokenDigest>,
 }
 
 /// Body of `POST /v1/operators/{name}/rotate` and `POST /v1/agents/{name}/rotate`.

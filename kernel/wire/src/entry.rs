@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::ids::{ApprovalId, GrantId, LeaseId, SessionId, TraceId};
+use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
 use crate::receipt::*;
 use crate::time::Timestamp;
@@ -334,6 +335,9 @@ pub struct OperatorKey {
     pub role: Role,
     /// RFC 7638 thumbprint of the key.
     pub jkt: String,
+    /// Of the token that may come beside the key's proof, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenDigest>,
 }
 
 /// Who the operators are from here on, all of them.

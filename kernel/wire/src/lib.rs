@@ -2,7 +2,8 @@
 //!
 //! Nothing here reads a clock, a file, the environment, the network or randomness: times and entropy are arguments.
 //! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`), how bytes become values
-//! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`), what is written down (`entry`, `receipt`,
+//! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
+//! `operator_token`), what is written down (`entry`, `receipt`,
 //! `merkle`, `checkpoint`), and what is answered (`problem`, `api`, `stats`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
@@ -20,6 +21,7 @@ pub mod es256;
 pub mod jwk;
 pub mod jws;
 pub mod lease;
+pub mod operator_token;
 pub mod sealed_key;
 
 pub mod checkpoint;

@@ -45,6 +45,7 @@ codes! {
     LeaseExpired = 401 "lease_expired" false "The lease has expired";
     LeaseRevoked = 401 "lease_revoked" false "The lease was revoked";
     InvalidDpop = 401 "invalid_dpop" false "The DPoP proof is not valid for this request";
+    InvalidOperatorToken = 401 "invalid_operator_token" false "The operator token is not this operator's";
     ReplayDetected = 401 "replay_detected" false "The DPoP proof was used before";
     PolicyDenied = 403 "policy_denied" false "Policy does not permit this call";
     BudgetExhausted = 403 "budget_exhausted" false "The budget is used up";

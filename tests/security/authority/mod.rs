@@ -14,6 +14,7 @@ mod empty_policy_denies;
 mod enrolled_keys;
 mod idempotency_key_of_another_request;
 mod operator_key_gets_no_lease;
+mod operator_token;
 mod operators;
 mod operators_budgets;
 mod other_principals_receipts;

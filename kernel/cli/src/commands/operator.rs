@@ -5,6 +5,7 @@ mod list;
 mod protect;
 mod remove;
 mod rotate;
+mod token;
 
 use clap::{Args, Subcommand};
 
@@ -39,6 +40,7 @@ enum OperatorCommand {
     Remove(remove::Remove),
     Rotate(rotate::Rotate),
     Protect(protect::Protect),
+    Token(token::Token),
 }
 
 impl Operator {
@@ -50,6 +52,7 @@ impl Operator {
             OperatorCommand::Remove(remove) => remove.run(global, &by, console).await,
             OperatorCommand::Rotate(rotate) => rotate.run(global, &by, console).await,
             OperatorCommand::Protect(protect) => protect.run(&by, console),
+            OperatorCommand::Token(token) => token.run(global, &by, console).await,
         }
     }
 }

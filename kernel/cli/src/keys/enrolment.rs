@@ -85,7 +85,7 @@ impl Replacement {
 }
 
 /// A refused key is of no use. One whose answer was lost, or was a fault, may be known to the gate.
-fn discard_if_refused(path: &Path, error: &ClientError) -> Result<(), Failure> {
+pub fn discard_if_refused(path: &Path, error: &ClientError) -> Result<(), Failure> {
     let is_refused = match error {
         ClientError::Problem(problem) => problem.status < 500,
         ClientError::Endpoint(_)

@@ -71,20 +71,25 @@ pub fn write_new(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> Res
         Some(passphrase) => sealed_key::seal(key, passphrase, &*entropy()?).map_err(io::Error::other)?,
         None => key.to_pkcs8_pem().map_err(io::Error::other)?,
     };
+    write_private(path, "key", &pem)
+}
+
+/// Writes a secret to a new file that is its owner's alone, durably.
+pub fn write_private(path: &Path, what: &str, text: &str) -> Result<(), Failure> {
     let write = || {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !dir.exists() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(pem.as_bytes())?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()?;
         File::open(dir)?.sync_all()
     };
     write().map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::usage(format!("{} exists already", path.display()))
             .remedy("name another file with --out"),
-        _ => named(path, "key", &error),
+        _ => named(path, what, &error),
     })
 }
 
@@ -167,7 +172,7 @@ fn named(path: &Path, what: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("{what} {}: {error}", path.display()))
 }
 
-fn entropy() -> Result<Zeroizing<[u8; 32]>, Failure> {
+pub fn entropy() -> Result<Zeroizing<[u8; 32]>, Failure> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut()).map_err(io::Error::other)?;
     Ok(bytes)

@@ -1,12 +1,14 @@
 //! Private keys of operators and agents: files that nobody else could read or replace.
 //!
-//! Read in this order: a key file (`file`), what opens a protected one (`passphrase`), and how a new key comes to the gate
-//! (`enrolment`).
+//! Read in this order: a key file (`file`), what opens a protected one (`passphrase`), how a new key comes to the gate
+//! (`enrolment`), and an operator's token beside the key (`token`).
 
 mod enrolment;
 mod file;
 mod passphrase;
+mod token;
 
 pub use enrolment::{New, Replacement, public_key, thumbprint};
 pub use file::{agent, generate, operator, protect};
 pub use passphrase::chosen;
+pub use token::{NewToken, discard as discard_token};

@@ -11,6 +11,7 @@ use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
 use latchgate_wire::api::{ActionList, ApprovalList, RevokeRequest, Status};
 use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget, Role};
 use latchgate_wire::ids::{ApprovalId, TraceId};
+use latchgate_wire::operator_token;
 use latchgate_wire::problem::Code;
 use serde_json::json;
 
@@ -130,6 +131,7 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["metrics"]
             | ["v1", "operators" | "agents" | "standing" | "budgets"]
             | ["v1", "operators" | "agents", _, "rotate" | "remove"]
+            | ["v1", "operators", _, "token"]
             | ["v1", "standing", _, "revoke"]
             | ["v1", "clock", "accept"]
             | ["v1", "audit", "stats"]
@@ -143,7 +145,9 @@ fn unknown(segments: &[&str]) -> Denial {
 }
 
 pub(super) fn operator(gate: &Gate, received: &Received, role: Role) -> Result<Operated, Denial> {
-    received.presented(|presented| gate.operators.authenticate(presented, role, &*gate.world.clock))
+    let tokens: Vec<&[u8]> =
+        received.headers.get_all(operator_token::HEADER).iter().map(|value| value.as_bytes()).collect();
+    received.presented(|presented| gate.operators.authenticate(presented, &tokens, role, &*gate.world.clock))
 }
 
 pub(super) fn approval_id(text: &str) -> Result<ApprovalId, Denial> {

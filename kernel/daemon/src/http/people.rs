@@ -6,7 +6,7 @@ use hyper::Response;
 use latchgate_monitor::denial::Denial;
 use latchgate_wire::api::{
     AgentList, AgentRequest, OperatorInfo, OperatorList, OperatorRequest, RotateRequest, StandingList,
-    StandingRevokeRequest,
+    StandingRevokeRequest, TokenRequest,
 };
 use latchgate_wire::entry::Role;
 use latchgate_wire::ids::TraceId;
@@ -44,6 +44,12 @@ pub async fn routed(
             let by = by(Role::Viewer)?;
             let request: RotateRequest = body(&received.body)?;
             changes::rotate_operator(gate, by, name, &request.jwk).await?;
+            respond::json(200, &operators(gate))
+        }
+        ("POST", ["v1", "operators", name, "token"]) => {
+            let by = by(Role::Viewer)?;
+            let request: TokenRequest = body(&received.body)?;
+            changes::set_token(gate, by, name, request.token).await?;
             respond::json(200, &operators(gate))
         }
         ("POST", ["v1", "operators", name, "remove"]) => {
@@ -99,6 +105,7 @@ fn operators(gate: &Gate) -> OperatorList {
         name,
         role: key.role,
         jkt: key.jkt,
+        has_token: key.token.is_some(),
     };
     OperatorList { operators: gate.operators.keys().into_iter().map(info).collect() }
 }

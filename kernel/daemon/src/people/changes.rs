@@ -6,8 +6,11 @@ use latchgate_ledger::Ledger;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Commit, Durability, Log as _};
 use latchgate_wire::api::{AgentRequest, OperatorRequest};
-use latchgate_wire::entry::{AgentsChanged, Body, LeaseRevoked, OperatorsChanged, RevocationTarget, Role};
+use latchgate_wire::entry::{
+    AgentsChanged, Body, LeaseRevoked, OperatorKey, OperatorsChanged, RevocationTarget, Role,
+};
 use latchgate_wire::jwk::Jwk;
+use latchgate_wire::operator_token::TokenDigest;
 use latchgate_wire::principal::{Principal, is_name};
 use latchgate_wire::problem::Code;
 use serde_json::Value;
@@ -78,9 +81,9 @@ pub async fn reload(gate: &Gate) -> Result<(), StartError> {
 /// 400 for what is no name or key; 409 for a name that is taken or a key that somebody has.
 pub async fn add_operator(gate: &Gate, by: Operated, request: OperatorRequest) -> Result<(), Denial> {
     let _whole = gate.people.lock().await;
-    let OperatorRequest { name, role, jwk } = request;
+    let OperatorRequest { name, role, jwk, token } = request;
     let jwk = key(gate, &name, &jwk)?;
-    let text = operators::file(role, jwk).map_err(|error| Denial::fault(error.to_string()))?;
+    let text = operators::file(role, token, jwk).map_err(|error| Denial::fault(error.to_string()))?;
     let path = operator_file(gate, &name);
     is_free(&path, &name)?;
     changed(gate, by, &path, Some(&text)).await
@@ -90,15 +93,38 @@ pub async fn add_operator(gate: &Gate, by: Operated, request: OperatorRequest) -
 /// 404 for nobody; 403 for another's key by one who is no admin; as [`add_operator`] for the key.
 pub async fn rotate_operator(gate: &Gate, by: Operated, name: &str, jwk: &Value) -> Result<(), Denial> {
     let _whole = gate.people.lock().await;
+    let operator = own_or_admins(gate, &by, name)?;
+    let jwk = key(gate, name, jwk)?;
+    let text = operators::file(operator.role, operator.token, jwk);
+    let text = text.map_err(|error| Denial::fault(error.to_string()))?;
+    changed(gate, by, &operator_file(gate, name), Some(&text)).await
+}
+
+/// Another token beside the key, or none.
+///
+/// # Errors
+/// 404 for nobody; 403 for another's token by one who is no admin.
+pub async fn set_token(
+    gate: &Gate,
+    by: Operated,
+    name: &str,
+    token: Option<TokenDigest>,
+) -> Result<(), Denial> {
+    let _whole = gate.people.lock().await;
+    own_or_admins(gate, &by, name)?;
+    let path = operator_file(gate, name);
+    let text = operators::with_token(&path, token).map_err(fault)?;
+    changed(gate, by, &path, Some(&text)).await
+}
+
+fn own_or_admins(gate: &Gate, by: &Operated, name: &str) -> Result<OperatorKey, Denial> {
     let known = gate.operators.keys();
     let operator = known.get(name).ok_or_else(|| nobody("operator", name))?;
     let is_admin = known.get(by.name()).is_some_and(|by| by.role == Role::Admin);
     if by.name() != name && !is_admin {
-        return Err(Denial::new(Code::Forbidden, "only an admin changes another operator's key"));
+        return Err(Denial::new(Code::Forbidden, "only an admin changes another operator's key or token"));
     }
-    let jwk = key(gate, name, jwk)?;
-    let text = operators::file(operator.role, jwk).map_err(|error| Denial::fault(error.to_string()))?;
-    changed(gate, by, &operator_file(gate, name), Some(&text)).await
+    Ok(operator.clone())
 }
 
 /// # Errors

@@ -12,6 +12,7 @@ use latchgate_monitor::proofs::ProofWindow;
 use latchgate_wire::dpop;
 use latchgate_wire::entry::{OperatorKey, Role, Signed};
 use latchgate_wire::jwk::{Jwk, Thumbprint};
+use latchgate_wire::operator_token::TokenDigest;
 use latchgate_wire::principal::is_name;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::ProofId;
@@ -32,6 +33,8 @@ const BASE_URL: &str = "http://localhost";
 #[serde(deny_unknown_fields)]
 struct OperatorFile {
     role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<TokenDigest>,
     /// Public key.
     jwk: Jwk,
 }
@@ -39,6 +42,7 @@ struct OperatorFile {
 struct Operator {
     name: String,
     role: Role,
+    token: Option<TokenDigest>,
 }
 
 /// The keys that may open the admin socket's routes.
@@ -79,7 +83,7 @@ impl Operators {
         let local = dir.join(format!("{LOCAL}.toml"));
         if list(&dir)?.is_empty() {
             let key = signing_key(&places.operator_key(LOCAL), entropy)?;
-            let file = OperatorFile { role: Role::Admin, jwk: Jwk::from(key.verifying_key()) };
+            let file = OperatorFile { role: Role::Admin, token: None, jwk: Jwk::from(key.verifying_key()) };
             let text = toml::to_string(&file).map_err(|_| KeyError::Broken(local.display().to_string()))?;
             create_private(&local, text.as_bytes())?;
         }
@@ -101,7 +105,8 @@ impl Operators {
     /// Everybody, as the ledger names them.
     pub fn keys(&self) -> BTreeMap<String, OperatorKey> {
         let of = |(jkt, operator): (&Thumbprint, &Operator)| {
-            (operator.name.clone(), OperatorKey { role: operator.role, jkt: jkt.to_string() })
+            let Operator { name, role, token } = operator;
+            (name.clone(), OperatorKey { role: *role, jkt: jkt.to_string(), token: *token })
         };
         self.by_key.load().iter().map(of).collect()
     }
@@ -116,13 +121,15 @@ impl Operators {
         self.by_key.load().contains_key(jkt)
     }
 
-    /// Takes the proof over method, URL and body, by the key of an operator of at least `role`.
+    /// Takes the proof over method, URL and body, by the key of an operator of at least `role`. `tokens`: what the request
+    /// carries as operator token, which must be that operator's and alone opens nothing.
     ///
     /// # Errors
-    /// 401 for the proof, 403 for the role.
+    /// 401 for the proof or the token, 403 for the role.
     pub fn authenticate(
         &self,
         presented: Presented<'_>,
+        tokens: &[&[u8]],
         role: Role,
         clock: &impl Clock,
     ) -> Result<Operated, Denial> {
@@ -158,6 +165,7 @@ impl Operators {
         if !self.proofs.burn(&id, now) {
             return Err(Denial::new(Code::ReplayDetected, "the dpop proof was used before"));
         }
+        operator.admits(tokens)?;
         if operator.role < role {
             let detail = format!("operator {} is {:?}, this needs {role:?}", operator.name, operator.role);
             return Err(Denial::new(Code::Forbidden, detail.to_lowercase()));
@@ -172,14 +180,31 @@ impl Operators {
     }
 }
 
+impl Operator {
+    /// No token is none too many: the key decides.
+    fn admits(&self, presented: &[&[u8]]) -> Result<(), Denial> {
+        let value = match presented {
+            [] => return Ok(()),
+            [value] => std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
+            _ => None,
+        };
+        match (self.token, value) {
+            (Some(own), Some(token)) if own.is_of(&token) => Ok(()),
+            _ => Err(Denial::new(
+                Code::InvalidOperatorToken,
+                format!("the operator token is not the one of operator {}", self.name),
+            )
+            .remedy(format!("make one: latchgate operator token {}", self.name))),
+        }
+    }
+}
+
 /// Everybody in `operators/`. One key under two names would make two people of one.
 fn read(places: &Places) -> Result<BTreeMap<Thumbprint, Operator>, KeyError> {
     let mut by_key = BTreeMap::new();
     for (name, path) in list(&places.operators_dir())? {
-        let broken = || KeyError::Broken(path.display().to_string());
-        let text = String::from_utf8(read_private(&path)?).map_err(|_| broken())?;
-        let file: OperatorFile = toml::from_str(&text).map_err(|_| broken())?;
-        let operator = Operator { name: name.clone(), role: file.role };
+        let file = read_file(&path)?;
+        let operator = Operator { name: name.clone(), role: file.role, token: file.token };
         if let Some(other) = by_key.insert(file.jwk.thumbprint(), operator) {
             return Err(KeyError::Shared { path, other: other.name });
         }
@@ -188,8 +213,23 @@ fn read(places: &Places) -> Result<BTreeMap<Thumbprint, Operator>, KeyError> {
 }
 
 /// What `operators/NAME.toml` says.
-pub fn file(role: Role, jwk: Jwk) -> Result<String, toml::ser::Error> {
-    toml::to_string(&OperatorFile { role, jwk })
+pub fn file(role: Role, token: Option<TokenDigest>, jwk: Jwk) -> Result<String, toml::ser::Error> {
+    toml::to_string(&OperatorFile { role, token, jwk })
+}
+
+/// The same file with that token, or without one.
+///
+/// # Errors
+/// A file that is none of an operator.
+pub fn with_token(path: &Path, token: Option<TokenDigest>) -> Result<String, KeyError> {
+    let OperatorFile { role, jwk, .. } = read_file(path)?;
+    file(role, token, jwk).map_err(|_| KeyError::Broken(path.display().to_string()))
+}
+
+fn read_file(path: &Path) -> Result<OperatorFile, KeyError> {
+    let broken = || KeyError::Broken(path.display().to_string());
+    let text = String::from_utf8(read_private(path)?).map_err(|_| broken())?;
+    toml::from_str(&text).map_err(|_| broken())
 }
 
 pub(crate) fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>, KeyError> {

@@ -159,7 +159,7 @@ impl State {
         signed.map_or(Ok(()), |signed| self.signed(Some(signed), Role::Admin).map(|_| ()))
     }
 
-    /// Whoever is no admin changes nothing but their own key.
+    /// Whoever is no admin changes nothing but their own key and token.
     pub(super) fn admit_operators(&self, changed: &OperatorsChanged) -> Admission {
         let Some(signed) = &changed.signed else { return Ok(()) };
         let mut own = self.people.operators().clone();
@@ -167,6 +167,7 @@ impl State {
             (own.get_mut(&signed.operator), changed.operators.get(&signed.operator))
         {
             of.jkt.clone_from(&new.jkt);
+            of.token = new.token;
         }
         let role = if own == changed.operators { Role::Viewer } else { Role::Admin };
         self.signed(Some(signed), role).map(|_| ())

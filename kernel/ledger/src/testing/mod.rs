@@ -172,7 +172,7 @@ pub fn decided(held: &CallHeld, decision: Decision) -> ApprovalDecided {
 /// Operators by name, each with the key `k` unless another is said, and role.
 pub fn operators(operators: &[(&str, &str, Role)]) -> Body {
     let key = |(name, jkt, role): &(&str, &str, Role)| {
-        ((*name).to_owned(), OperatorKey { role: *role, jkt: (*jkt).to_owned() })
+        ((*name).to_owned(), OperatorKey { role: *role, jkt: (*jkt).to_owned(), token: None })
     };
     Body::OperatorsChanged(OperatorsChanged { operators: operators.iter().map(key).collect(), signed: None })
 }

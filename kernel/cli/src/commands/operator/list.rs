@@ -20,12 +20,13 @@ impl List {
             console.json(&list)?;
             return Ok(Exit::Done);
         }
-        let mut rows = Rows::new(&["NAME", "ROLE", "KEY"], console.width());
+        let mut rows = Rows::new(&["NAME", "ROLE", "TOKEN", "KEY"], console.width());
         for operator in &list.operators {
             let name = if operator.name == by { Tone::Good } else { Tone::Plain };
             rows.add([
                 (operator.name.as_str(), name),
                 (operator.role.as_str(), Tone::Plain),
+                (if operator.has_token { "yes" } else { "-" }, Tone::Plain),
                 (operator.jkt.as_str(), Tone::Quiet),
             ]);
         }

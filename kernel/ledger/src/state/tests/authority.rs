@@ -1,6 +1,7 @@
 //! What operators decide, how far it reaches, and what bounds it.
 
 use latchgate_wire::entry::{AgentsChanged, StandingRevoked};
+use latchgate_wire::operator_token::OperatorToken;
 use latchgate_wire::receipt::Limit;
 
 use super::*;
@@ -284,6 +285,14 @@ fn an_operator_changes_their_own_key_and_nothing_else() {
     fold.ok(operators(&[("op", "k", Role::Approver), ("b", "l", Role::Admin)]));
     fold.refused(changed(("new", Role::Admin), "l"), Refusal::NoOperator);
     fold.refused(changed(("new", Role::Approver), "mine"), Refusal::NoOperator);
+    let with_token = |whose: &str| {
+        let Body::OperatorsChanged(mut changed) = changed(("k", Role::Approver), "l") else { panic!() };
+        let of = changed.operators.get_mut(whose).unwrap();
+        of.token = Some(OperatorToken::from_entropy(&[7; 32]).digest());
+        Body::OperatorsChanged(changed)
+    };
+    fold.refused(with_token("b"), Refusal::NoOperator);
+    fold.ok(with_token("op"));
     fold.ok(changed(("new", Role::Approver), "l"));
 }
 
