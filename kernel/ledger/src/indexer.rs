@@ -4,20 +4,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use latchgate_wire::entry::{Entry, Line};
 use latchgate_wire::merkle::{Hash, leaf_hash};
 
+use crate::feed::{self, Fed, Feed};
 use crate::index::{BATCH_ENTRIES, High, Index};
 use crate::view::{ReadError, View};
-
-/// Entries that wait for a batch wait no longer than this; queries read them from the log meanwhile.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// Batches of the writer that may wait, each at most some megabytes; those beyond are read from the log later.
-const WAITING_MAX: usize = 64;
 
 /// The running thread. It ends when the last [`Feed`] is gone.
 pub struct Thread {
@@ -25,25 +19,13 @@ pub struct Thread {
     handle: JoinHandle<()>,
 }
 
-/// Hands synced entries over, without ever waiting.
-pub struct Feed(SyncSender<Vec<Arc<Line>>>);
-
-impl Feed {
-    pub fn give(&self, lines: &[Arc<Line>]) {
-        match self.0.try_send(lines.to_vec()) {
-            // What does not fit is found in the log.
-            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
-        }
-    }
-}
-
 impl Thread {
     /// Goes on where the index ends, or anew if it is not one of this log.
     pub fn start(view: Arc<View>, index: Index, origin: String, indexed: Arc<AtomicU64>) -> io::Result<Self> {
-        let (feed, lines) = mpsc::sync_channel(WAITING_MAX);
+        let (feed, fed) = feed::feed();
         let indexer = Indexer { view, index, origin, indexed, waiting: VecDeque::new() };
-        let handle = std::thread::Builder::new().name("index".into()).spawn(move || indexer.run(&lines))?;
-        Ok(Self { feed: Feed(feed), handle })
+        let handle = std::thread::Builder::new().name("index".into()).spawn(move || indexer.run(&fed))?;
+        Ok(Self { feed, handle })
     }
 
     pub fn end(self) {
@@ -56,10 +38,14 @@ impl Thread {
 
 /// Brings the index up to what is synced now, without a thread.
 #[cfg(test)]
-pub fn build(view: Arc<View>, index: Index, origin: String) -> Result<Arc<AtomicU64>, String> {
+pub fn build(
+    view: Arc<View>,
+    index: Index,
+    origin: String,
+    waiting: VecDeque<Arc<Line>>,
+) -> Result<Arc<AtomicU64>, String> {
     let indexed = Arc::new(AtomicU64::new(0));
-    let mut indexer =
-        Indexer { view, index, origin, indexed: Arc::clone(&indexed), waiting: VecDeque::new() };
+    let mut indexer = Indexer { view, index, origin, indexed: Arc::clone(&indexed), waiting };
     indexer.resume()?;
     indexer.flush()?;
     Ok(indexed)
@@ -74,34 +60,23 @@ struct Indexer {
 }
 
 impl Indexer {
-    fn run(mut self, lines: &Receiver<Vec<Arc<Line>>>) {
-        if let Err(why) = self.work(lines) {
+    fn run(mut self, fed: &Fed) {
+        if let Err(why) = self.work(fed) {
             // Queries go on without: what is not indexed is read from the log.
             tracing::error!(%why, "the index is given up until the next start");
         }
     }
 
-    fn work(&mut self, lines: &Receiver<Vec<Arc<Line>>>) -> Result<(), String> {
+    fn work(&mut self, fed: &Fed) -> Result<(), String> {
         self.resume()?;
         loop {
             self.flush()?;
-            match self.gather(lines) {
-                Ok(()) => {}
-                Err(Ended) => return self.flush(),
+            let meal = fed.next();
+            self.waiting.extend(meal.lines);
+            if meal.is_last {
+                return self.flush();
             }
         }
-    }
-
-    /// Waits until there is a batch, or until what there is has waited long enough.
-    fn gather(&mut self, lines: &Receiver<Vec<Arc<Line>>>) -> Result<(), Ended> {
-        while self.waiting.len() < BATCH_ENTRIES {
-            match lines.recv_timeout(FLUSH_EVERY) {
-                Ok(more) => self.waiting.extend(more),
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(Ended),
-            }
-        }
-        Ok(())
     }
 
     /// Where to go on: behind what is indexed, if that is a part of this log.
@@ -130,7 +105,7 @@ impl Indexer {
                 self.waiting.pop_front();
             }
             let size = if self.waiting.front().is_some_and(|line| line.entry.seq == from) {
-                self.add_waiting()?
+                self.add_waiting(from)?
             } else {
                 self.add_from_log(from)?
             };
@@ -141,8 +116,10 @@ impl Indexer {
         }
     }
 
-    fn add_waiting(&mut self) -> Result<u64, String> {
-        let count = self.waiting.len().min(BATCH_ENTRIES);
+    /// Those in front that follow each other: what did not fit into the feed is missing between others.
+    fn add_waiting(&mut self, from: u64) -> Result<u64, String> {
+        let in_order = self.waiting.iter().zip(from..).take(BATCH_ENTRIES);
+        let count = in_order.take_while(|(line, seq)| line.entry.seq == *seq).count();
         let lines: Vec<_> = self.waiting.drain(..count).collect();
         let entries: Vec<_> = lines.iter().map(|line| &line.entry).collect();
         let last = lines.last().map_or([0; 32], |line| leaf_hash(line.bytes()));
@@ -174,5 +151,3 @@ impl Indexer {
         Ok((entries, last))
     }
 }
-
-struct Ended;

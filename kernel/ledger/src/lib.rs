@@ -13,6 +13,7 @@
 mod checkpoint;
 mod disk;
 mod durable;
+mod feed;
 mod first;
 pub mod glance;
 mod index;

@@ -157,11 +157,7 @@ impl Running {
     /// Lets the threads behind the log know of its growth.
     fn tell(&self, verdicts: &[Verdict]) {
         if let Some(index) = &self.index {
-            let lines: Vec<_> =
-                verdicts.iter().flatten().map(|committed| Arc::clone(&committed.line)).collect();
-            if !lines.is_empty() {
-                index.feed.give(&lines);
-            }
+            index.feed.give(verdicts.iter().flatten().map(|committed| Arc::clone(&committed.line)));
         }
         self.checkpoints.asker.grown();
     }
