@@ -32,6 +32,13 @@ pub trait DiskFile: Send + Sync {
     /// `StorageFull` or `QuotaExceeded` if there is no room, which leaves the file as it was.
     fn allocate(&self, from: u64, to: u64) -> io::Result<()>;
 
+    /// Gives `from..to` blocks of its own, and nothing else: writing there later needs no space, making that durable does
+    /// need metadata. Takes no time, however much it is.
+    ///
+    /// # Errors
+    /// As [`DiskFile::allocate`].
+    fn reserve(&self, from: u64, to: u64) -> io::Result<()>;
+
     fn truncate(&self, len: u64) -> io::Result<()>;
 
     /// fdatasync. Whoever gets an error must not trust the file again.
@@ -72,14 +79,20 @@ impl DiskFile for File {
     }
 
     fn allocate(&self, from: u64, to: u64) -> io::Result<()> {
-        let result = reserve(self, from, to).and_then(|()| write_zeros(self, from, to));
-        if let Err(error) = result {
-            // What was reserved in part goes back; nothing but zeros lies there.
-            self.set_len(from)?;
-            return Err(error);
-        }
+        self.reserve(from, to)?;
+        write_zeros(self, from, to).or_else(|error| give_back(self, from, error))?;
         // The zeros are written, not only reserved: syncing data over them later needs no journal commit.
         self.sync_all()
+    }
+
+    fn reserve(&self, from: u64, to: u64) -> io::Result<()> {
+        let reserved = match rustix::fs::fallocate(self, FallocateFlags::empty(), from, to - from) {
+            Ok(()) => Ok(()),
+            // Where the file system cannot reserve, writing the zeros has to do.
+            Err(Errno::OPNOTSUPP) => write_zeros(self, from, to),
+            Err(error) => Err(error.into()),
+        };
+        reserved.or_else(|error| give_back(self, from, error))
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
@@ -92,12 +105,10 @@ impl DiskFile for File {
     }
 }
 
-fn reserve(file: &File, from: u64, to: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), from, to - from) {
-        // Where the file system cannot reserve, writing the zeros has to do.
-        Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+/// What was reserved in part goes back; nothing but zeros lies there.
+fn give_back(file: &File, from: u64, error: io::Error) -> io::Result<()> {
+    file.set_len(from)?;
+    Err(error)
 }
 
 fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {

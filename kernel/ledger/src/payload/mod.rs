@@ -33,6 +33,10 @@ impl Default for Sizes {
     }
 }
 
+/// A record of this size is written into space that was only reserved: filling that with zeros first, while everybody else waits
+/// for a place, would write it twice.
+const LARGE_BYTES: u64 = 256 << 10;
+
 /// Encrypted records beside the log.
 pub struct PayloadStore {
     dir: PathBuf,
@@ -142,7 +146,10 @@ impl PayloadStore {
             }),
         };
         let end = active.next + len;
-        if end > active.allocated {
+        if end > active.allocated && len >= LARGE_BYTES {
+            active.file.reserve(active.allocated, end)?;
+            active.allocated = end;
+        } else if end > active.allocated {
             let chunks = active.allocated + (end - active.allocated).next_multiple_of(self.sizes.chunk_bytes);
             active.allocated = match active.file.allocate(active.allocated, chunks) {
                 Ok(()) => chunks,

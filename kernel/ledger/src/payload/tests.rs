@@ -26,6 +26,19 @@ fn payloads_are_read_back_across_segments_and_starts() {
 }
 
 #[test]
+fn a_large_payload_stands_between_small_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = PayloadStore::open(Arc::new(RealDisk), dir.path(), &[7; 32], Sizes::default()).unwrap();
+    let sizes = [10, LARGE_BYTES as usize, 20, 9 << 20, LARGE_BYTES as usize - 100, 30];
+    let payloads = sizes.map(|size| vec![size as u8; size]);
+    let places = payloads.each_ref().map(|payload| store.put(payload).unwrap());
+    assert!(places.iter().all(|place| place.segment == 0));
+    for (place, payload) in places.iter().zip(&payloads) {
+        assert!(store.read(*place).unwrap() == *payload, "{place}");
+    }
+}
+
+#[test]
 fn a_new_start_never_writes_where_an_old_one_gave_out_places() {
     let dir = tempfile::tempdir().unwrap();
     let old = store(dir.path()).put(b"old").unwrap();

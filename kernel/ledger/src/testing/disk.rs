@@ -68,6 +68,15 @@ impl FaultyDisk {
         state.images.clear();
     }
 
+    fn take_room(&self, bytes: u64) -> io::Result<()> {
+        let mut state = self.0.lock().unwrap();
+        if state.room.is_some_and(|room| room < bytes) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        state.room = state.room.map(|room| room - bytes);
+        Ok(())
+    }
+
     fn file(&self, path: &Path, inner: Box<dyn DiskFile>, image: Image) -> Box<dyn DiskFile> {
         self.0.lock().unwrap().images.insert(path.to_owned(), image);
         Box::new(FaultyFile { disk: self.clone(), path: path.to_owned(), inner })
@@ -109,17 +118,15 @@ impl DiskFile for FaultyFile {
     }
 
     fn allocate(&self, from: u64, to: u64) -> io::Result<()> {
-        {
-            let mut state = self.disk.0.lock().unwrap();
-            let missing = to - from;
-            if state.room.is_some_and(|room| room < missing) {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            state.room = state.room.map(|room| room - missing);
-        }
+        self.disk.take_room(to - from)?;
         self.inner.allocate(from, to)?;
         self.with(|image| image.write(from, &vec![0; (to - from) as usize]));
         Ok(())
+    }
+
+    fn reserve(&self, from: u64, to: u64) -> io::Result<()> {
+        self.disk.take_room(to - from)?;
+        self.inner.reserve(from, to)
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
