@@ -208,7 +208,7 @@ impl Plan {
 
     /// The canonical bytes that are digested, stored and shown.
     pub fn canonical(&self) -> Result<Vec<u8>, serde_json::Error> {
-        jcs::canonical_value(serde_json::to_value(self)?).map_err(serde::ser::Error::custom)
+        jcs::canonical_value(&serde_json::to_value(self)?).map_err(serde::ser::Error::custom)
     }
 
     /// SHA-256(salt || canonical bytes).

@@ -455,7 +455,7 @@ impl Entry {
     pub fn sign(self, key: &SigningKey) -> Result<Line, EntryError> {
         let draft = serde_json::to_value(&Unsigned { entry: &self, sig: "" })
             .map_err(|error| EntryError::Json(error.to_string()))?;
-        let draft = jcs::canonical_value(draft).map_err(|error| EntryError::Json(error.to_string()))?;
+        let draft = jcs::canonical_value(&draft).map_err(|error| EntryError::Json(error.to_string()))?;
         let gap = sig_gap(&draft, NO_SIG).ok_or_else(|| EntryError::Json("no place for `sig`".into()))?;
         let (head, tail) = (&draft[..gap], &draft[gap + NO_SIG.len()..]);
         let sig = BASE64URL.encode(key.sign(&[CONTEXT, head, tail].concat()).to_bytes());
@@ -489,17 +489,15 @@ impl Entry {
             return Err(EntryError::TooLong(line.len()));
         }
         let limits = json::Limits { bytes_max: LINE_BYTES_MAX, ..json::Limits::default() };
-        let value = json::parse(line, limits).map_err(|error| EntryError::Json(error.to_string()))?;
+        let mut value = json::parse(line, limits).map_err(|error| EntryError::Json(error.to_string()))?;
         let version = value.get("v").and_then(serde_json::Value::as_u64).unwrap_or(0);
         if version != u64::from(FORMAT) {
             return Err(EntryError::Version { found: version });
         }
-        let canonical =
-            jcs::canonical_value(value.clone()).map_err(|error| EntryError::Json(error.to_string()))?;
+        let canonical = jcs::canonical_value(&value).map_err(|error| EntryError::Json(error.to_string()))?;
         if canonical != line {
             return Err(EntryError::NotCanonical);
         }
-        let mut value = value;
         if let Some(members) = value.as_object_mut() {
             members.remove("sig");
         }

@@ -30,17 +30,51 @@ pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, JcsError> {
     if integers_are_exact(&bytes) { Ok(bytes) } else { Err(JcsError::IntegerRange) }
 }
 
-/// The same for a value that is in memory already, in which no name can stand twice: three times as fast, since what has only
-/// integers and ASCII names is canonical once its names are sorted. Anything else goes the other way.
+/// The same for a value that is in memory already, in which no name can stand twice: several times as fast, since what has
+/// only integers and ASCII names is canonical once its names are written in order. Anything else goes the other way.
 ///
 /// # Errors
 /// As [`canonical`].
-pub fn canonical_value(mut value: Value) -> Result<Vec<u8>, JcsError> {
-    if !is_plain(&value) {
-        return canonical(&value);
+pub fn canonical_value(value: &Value) -> Result<Vec<u8>, JcsError> {
+    if !is_plain(value) {
+        return canonical(value);
     }
-    value.sort_all_objects();
-    serde_json::to_vec(&value).map_err(JcsError::Serialize)
+    let mut bytes = Vec::with_capacity(256);
+    write_plain(value, &mut bytes).map_err(JcsError::Serialize)?;
+    Ok(bytes)
+}
+
+fn write_plain(value: &Value, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    match value {
+        Value::Array(values) => {
+            out.push(b'[');
+            for (n, value) in values.iter().enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                write_plain(value, out)?;
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            out.push(b'{');
+            for (n, (name, value)) in members.into_iter().enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                serde_json::to_writer(&mut *out, name)?;
+                out.push(b':');
+                write_plain(value, out)?;
+            }
+            out.push(b'}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            serde_json::to_writer(out, value)?
+        }
+    }
+    Ok(())
 }
 
 /// ASCII names sort alike by bytes and by UTF-16 code units, integers are written alike, and so is every string:
@@ -208,7 +242,7 @@ mod tests {
     proptest! {
         #[test]
         fn both_ways_give_the_same_bytes(value in any_json()) {
-            prop_assert_eq!(canonical_value(value.clone()).ok(), canonical(&value).ok());
+            prop_assert_eq!(canonical_value(&value).ok(), canonical(&value).ok());
         }
 
         #[test]

@@ -87,12 +87,18 @@ pub enum JsonErrorKind {
     /// See [`Limits::depth_max`].
     #[error("expected at most {0} levels of nesting")]
     TooDeep(usize),
+    /// See [`VALUES_MAX`].
+    #[error("expected at most {0} values")]
+    TooMany(usize),
 }
+
+/// Values in one text: numbers, strings, arrays and so on, whatever they stand in. One takes many times its text in memory.
+pub const VALUES_MAX: usize = 1 << 18;
 
 /// Reads exactly one JSON value, with white space around it.
 ///
 /// # Errors
-/// The first thing that is not I-JSON or exceeds `limits`, with its offset.
+/// The first thing that is not I-JSON or exceeds `limits` or [`VALUES_MAX`], with its offset.
 pub fn parse(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     if bytes.len() > limits.bytes_max {
         return Err(JsonError { offset: limits.bytes_max, kind: JsonErrorKind::TooLong(limits.bytes_max) });
@@ -102,7 +108,8 @@ pub fn parse(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|e| JsonError { offset: e.valid_up_to(), kind: JsonErrorKind::InvalidUtf8 })?;
-    let mut reader = Reader { text, at: 0, depth: 0, depth_max: limits.depth_max.min(DEPTH_CEILING) };
+    let mut reader =
+        Reader { text, at: 0, depth: 0, values: 0, depth_max: limits.depth_max.min(DEPTH_CEILING) };
     reader.skip_space();
     let value = reader.value()?;
     reader.skip_space();
@@ -123,11 +130,16 @@ struct Reader<'a> {
     // Invariant: on a character boundary whenever `text` is sliced, because runs end at ASCII bytes only.
     at: usize,
     depth: usize,
+    values: usize,
     depth_max: usize,
 }
 
 impl Reader<'_> {
     fn value(&mut self) -> Result<Value, JsonError> {
+        if self.values == VALUES_MAX {
+            return Err(self.error(JsonErrorKind::TooMany(VALUES_MAX)));
+        }
+        self.values += 1;
         match self.peek() {
             Some(b'{') => self.nested(Self::object),
             Some(b'[') => self.nested(Self::array),

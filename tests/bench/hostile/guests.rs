@@ -80,18 +80,17 @@ pub const GUESTS: &[Hostile] = &[
         fields: "",
         body: "(loop $l (call $fs (i32.const 7) (i32.const 1024)) (br $l)) (call $ok)",
     },
-    // As many arrays as an output may hold, to be parsed by the gate.
+    // As large as an output may be, and of nearly as many values as it may hold: strings, to be parsed by the gate.
     Hostile {
         name: "output of 8 MiB",
         limits: SMALL,
         fields: "",
         body: "(drop (memory.grow (i32.const 130)))
-            (local.set $i (i32.const 65536))
-            (loop $l (i32.store (local.get $i) (i32.const 0x2c5d5b20)) (local.set $i (i32.add (local.get $i) (i32.const 4)))
-            (br_if $l (i32.lt_u (local.get $i) (i32.const 8454144))))
-            (i32.store8 (i32.const 65536) (i32.const 0x5b)) (i32.store8 (i32.const 8454143) (i32.const 0x5d))
-            (i32.store8 (i32.const 8454142) (i32.const 0x20)) (i32.store8 (i32.const 8454141) (i32.const 0x20))
-            (i32.store8 (i32.const 8454140) (i32.const 0x31))
+            (memory.fill (i32.const 65536) (i32.const 0x61) (i32.const 8388608))
+            (local.set $i (i32.const 65568))
+            (loop $l (i32.store (local.get $i) (i32.const 0x61222c22)) (local.set $i (i32.add (local.get $i) (i32.const 33)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 8454100))))
+            (i32.store16 (i32.const 65536) (i32.const 0x225b)) (i32.store16 (i32.const 8454142) (i32.const 0x5d22))
             (call $say (i32.const 65536) (i32.const 8388608))",
     },
 ];

@@ -25,8 +25,7 @@ impl Verified {
     /// Only if the output cannot be written as JSON.
     pub fn attest(self, clock: &impl Clock, entropy: &impl Entropy) -> Result<Attested, Denial> {
         let Self { spent, runtime, effects, verification, kind, output, failure } = self;
-        let output_bytes =
-            jcs::canonical_value(output.clone()).map_err(|error| Denial::fault(error.to_string()))?;
+        let output_bytes = jcs::canonical_value(&output).map_err(|error| Denial::fault(error.to_string()))?;
         let now = clock.now();
         // A call that reached nothing has cost nothing but itself.
         let is_idle = kind != ResultKind::Success

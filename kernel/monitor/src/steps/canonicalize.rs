@@ -18,7 +18,7 @@ impl Validated {
     /// `key` is the gate's own: the hash can be compared by this gate and guessed by nobody.
     pub fn canonicalize(self, key: &HashKey) -> Result<Canonical, Denial> {
         let args_bytes =
-            jcs::canonical_value(self.args.clone()).map_err(|error| Denial::fault(error.to_string()))?;
+            jcs::canonical_value(&self.args).map_err(|error| Denial::fault(error.to_string()))?;
         let action_id = &self.resolved.action.manifest.action_id;
         let request_hash = key.digest(&[action_id.as_bytes(), b"\n", &args_bytes]);
         Ok(Canonical { validated: self, args_bytes, request_hash })

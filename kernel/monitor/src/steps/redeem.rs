@@ -65,7 +65,7 @@ fn planned(
     let stored = CallPayload::read(payloads, held.payload)?;
     let salt = stored.salt()?;
     let plan_digest = stored.plan.digest(&salt).map_err(|error| Denial::fault(error.to_string()))?;
-    let args = jcs::canonical_value(stored.args.clone()).map_err(|error| Denial::fault(error.to_string()))?;
+    let args = jcs::canonical_value(&stored.args).map_err(|error| Denial::fault(error.to_string()))?;
     let args_digest = Digest::salted(&salt, &args);
     if plan_digest != held.plan.digest || args_digest != held.args_digest {
         return Err(Denial::fault("the stored plan is not the one in the held entry"));

@@ -33,7 +33,7 @@ fn pins(key: &HashKey, of: &Pinned<'_>, free: &[String]) -> Result<Digest, jcs::
         "args": args,
         "targets": targets,
     });
-    Ok(key.digest(&[b"latchgate-standing-v1\n", &jcs::canonical_value(pinned)?]))
+    Ok(key.digest(&[b"latchgate-standing-v1\n", &jcs::canonical_value(&pinned)?]))
 }
 
 struct Pinned<'a> {

@@ -128,6 +128,13 @@ fn length_is_bounded_on_both_sides_of_the_limit() {
 }
 
 #[test]
+fn the_number_of_values_is_bounded_on_both_sides_of_the_limit() {
+    let array = |values: usize| format!("[{}]", vec!["1"; values - 1].join(","));
+    assert!(read(&array(VALUES_MAX)).is_ok());
+    refused(&array(VALUES_MAX + 1), 2 * VALUES_MAX - 1, JsonErrorKind::TooMany(VALUES_MAX));
+}
+
+#[test]
 fn errors_say_where_and_what() {
     let error = read("[1 2]").unwrap_err();
     assert_eq!(error.to_string(), "json at byte 3: expected `,` or `]`");
