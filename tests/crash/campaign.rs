@@ -3,10 +3,10 @@
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use latchgate_tests::{Gate, PATIENCE, Upstream, policy, tick};
+use latchgate_tests::{Chance, Gate, PATIENCE, Upstream, policy, tick};
 
 use crate::account::{Account, Sum};
-use crate::chance::{Chance, runs, seed};
+use crate::chance::{runs, seed};
 use crate::load::Load;
 
 /// Calls that are answered before the kill, at most: enough to fill batches and checkpoints now and then.

@@ -4,10 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use latchgate_tests::{Attempt, Connection, RawAgent, Reply, Upstream};
+use latchgate_tests::{Attempt, Chance, Connection, RawAgent, Reply, Upstream};
 use serde_json::{Value, json};
-
-use crate::chance::Chance;
 
 pub const CALLERS: u64 = 4;
 /// Paths that are written, again and again: few, so that writes replace each other.
@@ -47,7 +45,7 @@ impl<'a> Load<'a> {
     pub fn run(&self, agent: &RawAgent, chance: &mut Chance, watch: impl FnOnce(&Self)) {
         thread::scope(|scope| {
             for _ in 0..CALLERS {
-                let mut chance = Chance::new(chance.next());
+                let mut chance = Chance::new(chance.draw());
                 scope.spawn(move || self.call_until_the_end(agent, &mut chance));
             }
             watch(self);

@@ -120,6 +120,11 @@ impl Attempt {
         self.finish().1
     }
 
+    /// The same, with the socket that it is for.
+    pub fn prepared(self) -> (PathBuf, Vec<u8>) {
+        self.finish()
+    }
+
     /// Sends it and reads the reply.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! What the black-box suites stand on: a gate of their own, hostile and honest callers, and a service to call.
 //!
-//! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `entries` (what its ledger
+//! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `chance` (drawn from a seed), `entries` (what its ledger
 //! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `stepped_clock`, `terminal` (with a person at it),
 //! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
 //! `raw_agent`, `raw_operator`, and `relay` for whoever calls as another user.
@@ -9,6 +9,7 @@
 
 mod binary;
 mod builder;
+mod chance;
 mod entries;
 mod gate;
 mod patience;
@@ -36,6 +37,7 @@ mod wire;
 pub use attempt::Attempt;
 pub use binary::{OTHER_UID, Ran, binary, binary_for_others, workspace};
 pub use builder::GateBuilder;
+pub use chance::{Chance, env_number};
 pub use entries::{entries_in, of_kind, segments_in};
 pub use gate::{Gate, Refused, Verified};
 pub use key::Key;

@@ -7,6 +7,7 @@ mod ci;
 mod crash;
 mod load;
 mod process;
+mod races;
 mod test;
 mod tidy;
 mod tools;
@@ -32,6 +33,7 @@ enum Command {
     Tidy(tidy::Args),
     Crash(crash::Args),
     Load(load::Args),
+    Races(races::Args),
     Actions(ActionsArgs),
     Bench(bench::Args),
 }
@@ -62,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tidy(args) => tidy::run(&args),
         Command::Crash(args) => crash::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Races(args) => races::run(&args),
         Command::Actions(args) => actions::run(args.check),
         Command::Bench(args) => bench::run(&args),
     }
