@@ -103,6 +103,7 @@ fn refused(refusal: Refusal) -> Result<u64, Objection> {
 }
 
 mod authority;
+mod races;
 
 // Grants, sessions, budgets
 
