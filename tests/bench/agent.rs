@@ -55,9 +55,11 @@ pub struct Agent {
 impl Agent {
     /// Takes a lease over this connection.
     pub async fn new(connection: &mut Connection) -> Result<Self> {
-        let mut entropy = [0; 32];
-        getrandom::fill(&mut entropy)?;
-        let key = SigningKey::from_entropy(&entropy)?;
+        Self::with_key(connection, new_key()?).await
+    }
+
+    /// The same for this key, which may be that of an enrolled agent.
+    pub async fn with_key(connection: &mut Connection, key: SigningKey) -> Result<Self> {
         let request = LeaseRequest {
             scopes: None,
             dpop_jwk: serde_json::to_value(Jwk::from(key.verifying_key()))?,
@@ -143,6 +145,12 @@ impl Errand {
 pub fn check_executed(status: StatusCode, answer: &[u8]) -> Result<()> {
     ensure!(status == StatusCode::OK, "a call was refused: {status} {}", String::from_utf8_lossy(answer));
     Ok(())
+}
+
+pub fn new_key() -> Result<SigningKey> {
+    let mut entropy = [0; 32];
+    getrandom::fill(&mut entropy)?;
+    Ok(SigningKey::from_entropy(&entropy)?)
 }
 
 pub fn proof(

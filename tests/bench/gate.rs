@@ -24,7 +24,6 @@ const CONFIG: &str = "[limits]\ncalls_per_s = 1000000\n[egress]\ndangerous_loopb
 /// The line of the standard policy by which fetching waits for a person.
 const ASK_TO_FETCH: &str = "@ask(\"the request leaves this machine, and its address can carry data\")\n";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-const STATUS: &str = "/v1/status";
 
 /// What `/proc/PID/stat` counts in is fixed for user space on every architecture but Alpha (time(7)).
 const TICKS_PER_S: u64 = 100;
@@ -119,18 +118,26 @@ impl Gate {
 
     /// How often the ledger was synced, if the gate says so.
     pub async fn syncs(&self) -> Result<Option<u64>> {
+        let answer = self.operate("GET", "/v1/status", Bytes::new()).await?;
+        Ok(answer["ledger_syncs"].as_u64())
+    }
+
+    /// A request by the operator of the first start.
+    pub async fn operate(&self, method: &str, path: &str, body: Bytes) -> Result<serde_json::Value> {
         let pem = fs::read_to_string(self.home.join("state/keys/operator-local.pem"))
             .context("the operator's key")?;
         let key = SigningKey::from_pkcs8_pem(&pem)?;
         let mut connection = Connection::open(&self.home.join("run/admin/gate-admin.sock")).await?;
-        let request = Request::get(STATUS)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header("host", "localhost")
-            .header("dpop", proof(&key, "GET", STATUS, None, b"")?)
-            .body(Full::<Bytes>::default())?;
+            .header("dpop", proof(&key, method, path, None, &body)?)
+            .header("content-type", "application/json")
+            .body(Full::from(body))?;
         let (status, answer) = connection.send(request).await?;
-        ensure!(status.is_success(), "status was refused: {status} {}", String::from_utf8_lossy(&answer));
-        let answer: serde_json::Value = serde_json::from_slice(&answer)?;
-        Ok(answer["ledger_syncs"].as_u64())
+        ensure!(status.is_success(), "{path} was refused: {status} {}", String::from_utf8_lossy(&answer));
+        Ok(serde_json::from_slice(&answer)?)
     }
 }
 

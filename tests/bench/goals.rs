@@ -1,7 +1,8 @@
 //! What was measured against what is promised.
 
 use crate::floor::Floor;
-use crate::measure::micros;
+use crate::measure::{Samples, micros};
+use crate::revoke::{CALLS, Revoked};
 use crate::{Measured, machine};
 
 struct Goal {
@@ -45,14 +46,33 @@ impl Goal {
     }
 }
 
-pub fn print(floor: &Floor, measured: &Measured, busy: f64) -> anyhow::Result<()> {
+pub fn print(floor: &Floor, measured: &Measured, revoked: &Revoked, busy: f64) -> anyhow::Result<()> {
+    let mut goals = goals(floor, measured, machine::cores()? as f64);
+    goals.extend(of_revocation(revoked));
+    print_all(goals, busy);
+    Ok(())
+}
+
+pub fn print_revoked(revoked: &Revoked, busy: f64) {
+    print_all(of_revocation(revoked), busy);
+}
+
+fn of_revocation(revoked: &Revoked) -> Vec<Goal> {
+    let ms = |samples: &Samples| samples.quantile(0.99).as_secs_f64() * 1e3;
+    let goal = |what: &str, samples| {
+        Goal::timed(format!("ms from revoke --all to the last {what}, p99"), ms(samples), ("<", 100.0))
+    };
+    let stopped = format!("of {CALLS} calls stopped");
+    vec![goal("effect", &revoked.effects), goal(&stopped, &revoked.stops)]
+}
+
+fn print_all(goals: Vec<Goal>, busy: f64) {
     println!("\n{:<58} {:>10} {:>10}", "goals", "", "measured");
-    for goal in goals(floor, measured, machine::cores()? as f64) {
+    for goal in goals {
         let (sign, bound) = goal.bound;
         let (bound, value) = (format!("{sign} {bound}"), shown(goal.measured));
         println!("{:<58} {bound:>10} {value:>10}  {}", goal.name, goal.verdict(busy));
     }
-    Ok(())
 }
 
 /// A number, or that there is none.

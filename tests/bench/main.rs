@@ -12,6 +12,7 @@ mod hostile;
 mod load;
 mod machine;
 mod measure;
+mod revoke;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ struct Args {
     /// The binary `latchgate`
     #[arg(long)]
     gate: PathBuf,
-    /// The component `fs`, for everything but --hostile
+    /// The component `fs`, for everything but --hostile and --revoke
     #[arg(long)]
     guest: Option<PathBuf>,
     /// Where the gate's home is made; its file system is the one measured
@@ -45,6 +46,9 @@ struct Args {
     /// Measure how long hostile guests last, and what innocent calls beside them wait
     #[arg(long)]
     hostile: bool,
+    /// Measure how long a revocation of everything takes to be over
+    #[arg(long, conflicts_with = "hostile")]
+    revoke: bool,
     /// Measure the libraries alone
     #[arg(long)]
     floor_only: bool,
@@ -60,6 +64,7 @@ struct Counts {
     /// In all, to see what memory becomes.
     endurance: usize,
     starts: usize,
+    revocations: usize,
 }
 
 const CONNECTIONS: [usize; 4] = [1, 8, 32, 64];
@@ -77,7 +82,15 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     latchgate_wire::jws::install_crypto();
     let counts = match args.short {
-        true => Counts { floor: 100, warm_up: 20, serial: 100, concurrent: 200, endurance: 400, starts: 1 },
+        true => Counts {
+            floor: 100,
+            warm_up: 20,
+            serial: 100,
+            concurrent: 200,
+            endurance: 400,
+            starts: 1,
+            revocations: 2,
+        },
         false => Counts {
             floor: 3_000,
             warm_up: 500,
@@ -85,6 +98,7 @@ fn run(args: &Args) -> Result<()> {
             concurrent: 4_000,
             endurance: 200_000,
             starts: 5,
+            revocations: 100,
         },
     };
     let dir = tempfile::Builder::new().prefix("b").tempdir_in(&args.dir);
@@ -95,6 +109,9 @@ fn run(args: &Args) -> Result<()> {
 
     if args.hostile {
         return hostile::run(&args.gate, dir.path(), args.short, busy);
+    }
+    if args.revoke {
+        return revoke_only(&args.gate, dir.path(), counts.revocations, busy);
     }
     let guest = args.guest.as_ref().context("--guest is missing")?;
     let floor = || floor::measure(guest, dir.path(), counts.floor);
@@ -109,10 +126,25 @@ fn run(args: &Args) -> Result<()> {
     let mut gate = runtime.block_on(Gate::start(&args.gate, dir.path(), &[fetch]))?;
     let measured = runtime.block_on(measure_gate(&mut gate, &args.gate, dir.path(), &upstream, &counts));
     let measured = measured.with_context(|| format!("the gate said:\n{}", gate.said()))?;
+    let revoked = revoke::measure(&gate, &upstream, counts.revocations);
+    let revoked = revoked.with_context(|| format!("the gate said:\n{}", gate.said()))?;
     let floor = before.or_less(floor()?);
     floor.print();
     measured.print();
-    goals::print(&floor, &measured, busy)
+    revoked.print();
+    goals::print(&floor, &measured, &revoked, busy)
+}
+
+fn revoke_only(binary: &Path, dir: &Path, times: usize, busy: f64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let upstream = Upstream::start()?;
+    let fetch = (format!("{FETCH}.yaml"), fetch_manifest(&upstream).into_bytes());
+    let gate = runtime.block_on(Gate::start(binary, dir, &[fetch]))?;
+    let revoked = revoke::measure(&gate, &upstream, times);
+    let revoked = revoked.with_context(|| format!("the gate said:\n{}", gate.said()))?;
+    revoked.print();
+    goals::print_revoked(&revoked, busy);
+    Ok(())
 }
 
 /// What was seen of the gate.
@@ -183,7 +215,7 @@ async fn measure_gate(
     let calls = counts.concurrent * CONNECTIONS.len();
     let (log_after, payload_after) = gate.ledger_bytes()?;
     let sectors_after = disk::sectors_written(dir);
-    let errand = Errand::executed(FETCH, upstream.body());
+    let errand = Errand::executed(FETCH, upstream.body(upstream::Path::Prompt));
     let fetch_serial = load::serial(gate, &errand, counts.warm_up, counts.serial).await?;
     let fetch = load::concurrent(gate, &errand, FETCH_CONNECTIONS, counts.concurrent).await?;
     let mut made = 2 * calls;

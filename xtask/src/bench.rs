@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// Measure the gate against the libraries it is built on, and against its goals
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile"
+    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile\n  cargo xtask bench revoke"
 )]
 pub struct Args {
     /// What is measured; by default calls
@@ -25,6 +25,8 @@ pub struct Args {
 enum Suite {
     /// How long hostile guests last, and what innocent calls beside them wait
     Hostile,
+    /// How long a revocation of everything takes to be over, with 200 calls running
+    Revoke,
 }
 
 /// # Errors
@@ -40,6 +42,9 @@ pub fn run(args: &Args) -> Result<()> {
         .arg(std::env::var_os("LATCHGATE_BIN").map_or(profile.join("latchgate"), PathBuf::from));
     if args.suite == Some(Suite::Hostile) {
         bench.arg("--hostile");
+    }
+    if args.suite == Some(Suite::Revoke) {
+        bench.arg("--revoke");
     }
     bench.arg("--guest").arg(workspace.root.join("actions/prebuilt/fs.wasm"));
     // Beside the build, because a temporary directory may lie in memory, where a sync costs nothing.
