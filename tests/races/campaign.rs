@@ -65,6 +65,10 @@ fn on_one_gate(seed: u64, from: u64, to: u64, counts: &mut Counts) {
         let entries = ground.gate.entries();
         let drawn = Drawn(&round);
         let sum = books::check(&ground, &round, &entries[before..]);
+        if round.events.iter().any(|(event, _)| event.changes_configuration()) {
+            ground.assert_whole(number);
+            ground.restore();
+        }
         drop((told, drawn));
         counts.add(&round, &sum);
     }

@@ -97,6 +97,9 @@ pub fn manifest(action: &str, module: Module, title: &str) -> String {
         .replace("title: Send a number", &format!("title: {title}"))
 }
 
+/// Beyond every number that is raced for.
+const UNRACED: u64 = 700_000;
+
 pub const TITLE: &str = "Send a number";
 
 pub struct Ground {
@@ -157,6 +160,15 @@ impl Ground {
             key,
             socket,
         }
+    }
+
+    /// Whatever reloads came at once: calls are judged by what the log has in force, and not by something between.
+    pub fn assert_whole(&self, number: u64) {
+        let url = self.upstream.url("/effect");
+        let call = self.user().call(ACTIONS[0], &json!({ "url": url, "number": number + UNRACED }));
+        let outcome = call.send().outcome();
+        assert_ne!(outcome, (409, "conflict".into()), "judged by a policy that is not in force");
+        self.settle();
     }
 
     /// Rules and manifests as they were at first, in force.

@@ -44,7 +44,7 @@ impl Held {
         let action = match chance.below(100) {
             0..45 => "tick",
             45..60 => "tick_two",
-            60..66 => "tick_soon",
+            60..68 => "tick_soon",
             _ => "fs_write",
         };
         let mut held = Self {
@@ -160,10 +160,6 @@ impl Round {
         if restarts {
             happened.push((Event::Restart, Some(200)));
         }
-        let restores = events.iter().any(|event| event.changes_configuration());
-        if restores {
-            ground.restore();
-        }
         ground.settle();
         Self { held, events: happened }
     }
@@ -194,8 +190,8 @@ fn await_expiry(held: &Held, chance: &mut Chance) {
     if held.action != "tick_soon" || chance.percent(30) {
         return;
     }
-    let early_ms = i64::try_from(chance.below(40)).unwrap();
-    let moment = held.expires_at.plus_ms(-early_ms);
+    let early_ms = i64::try_from(chance.below(60)).unwrap();
+    let moment = held.expires_at.plus_ms(20 - early_ms);
     let now = || -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap())

@@ -59,6 +59,8 @@ pub struct Gate {
     pub deliveries: Deliveries,
     /// Held while operators or agents change: one change is whole before the next begins.
     pub people: tokio::sync::Mutex<()>,
+    /// Held from the reading of files to their being in force: what the log says last is what calls are judged by.
+    pub reloading: tokio::sync::Mutex<()>,
 }
 
 /// What [`Gate::new`] is made of: everything but the counters.
@@ -105,6 +107,7 @@ impl Gate {
             draining: CancellationToken::new(),
             deliveries: Deliveries::default(),
             people: tokio::sync::Mutex::new(()),
+            reloading: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -120,3 +120,34 @@ fn a_call_of_another_session_goes_on() {
     running.reply().expect(200);
     scene.end();
 }
+
+/// Who revokes and hangs up has revoked, and what runs is stopped; or the request was not read, and nothing is written.
+#[test]
+fn a_revocation_whose_operator_hangs_up_is_carried_out() {
+    let upstream = Upstream::answering(|_| Response::hang());
+    let scene =
+        Scene::with(latchgate_tests::Gate::builder().policy(policy::ALLOW).config(LOOPBACK), upstream);
+    let mut carried_out = 0;
+    for round in 1..=10 {
+        let agent = scene.gate.raw_agent();
+        let before = scene.gate.entries_of("lease.revoked").len();
+        let mut running = scene.post_by(&agent, scene.number()).begin();
+        scene.upstream.await_requests(round);
+        let revoke = || {
+            let body = json!({ "target": { "session": agent.session_id } });
+            scene.operator().post("/v1/revoke", &body)
+        };
+        drop(revoke().begin());
+        // A later request is answered after the first was read or was not to be.
+        scene.operator().status();
+        if scene.gate.entries_of("lease.revoked").len() == before {
+            revoke().send().expect(200);
+        } else {
+            carried_out += 1;
+        }
+        assert_eq!(running.reply().expect(401)["error"], "lease_revoked");
+    }
+    println!("{carried_out} of 10 were read");
+    scene.upstream.release();
+    scene.end();
+}

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::denial::Denial;
+use latchgate_monitor::pipeline::World as _;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
 use latchgate_wire::api::{ActionList, ApprovalList, RevokeRequest, Status};
 use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget, Role};
@@ -28,13 +29,27 @@ use crate::people::revocation;
 pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Whole> {
     let trace_id = gate.new_trace();
     let answered = match Received::read(request).await {
-        Ok(received) => routed(gate, &received, trace_id).await,
+        Ok(received) if received.method == Method::GET => routed(gate, &received, trace_id).await,
+        Ok(received) => whole(gate, received, trace_id).await,
         Err(denial) => Err(denial),
     };
     answered.unwrap_or_else(|denial| {
         gate.count_refusal(denial.code);
         call::log_cause(&denial, trace_id);
         respond::problem(&denial, trace_id)
+    })
+}
+
+/// What was asked for is done to its end, whether or not the operator stays for the answer: a revocation that was written
+/// and not carried out, or a policy that the log has in force and the gate has not, would be neither.
+async fn whole(gate: &Arc<Gate>, received: Received, trace_id: TraceId) -> Result<Response<Whole>, Denial> {
+    let asked = tokio::spawn({
+        let gate = Arc::clone(gate);
+        async move { routed(&gate, &received, trace_id).await }
+    });
+    asked.await.unwrap_or_else(|error| {
+        gate.world.count_panic();
+        Err(Denial::fault(format!("an operator's request ended: {error}")))
     })
 }
 

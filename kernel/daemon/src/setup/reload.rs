@@ -17,6 +17,7 @@ use crate::setup::start::StartError;
 /// # Errors
 /// Every problem of the files, and the old configuration stays in force.
 pub async fn reload(gate: &Arc<Gate>) -> Result<Reloaded, Denial> {
+    let _whole = gate.reloading.lock().await;
     let loaded = tokio::task::spawn_blocking({
         let gate = Arc::clone(gate);
         move || loading::load(&gate.places, &gate.world.host)
