@@ -296,3 +296,44 @@ fn a_gate_in_the_foreground_tells_of_held_calls_in_its_terminal() {
     assert_eq!(terminal.wait(), 0);
     assert!(!gate.is_running());
 }
+
+/// The watch in the gate's own terminal: opened by one key, left by another, and the lines go on.
+#[test]
+fn w_opens_the_watch_in_the_terminal_of_a_gate_in_the_foreground() {
+    let mut gate = Gate::builder().root_file("notes.md", OLD).prepare();
+    let root = gate.root().to_str().unwrap().to_owned();
+    let mut terminal = Terminal::run(gate.command(&["up", "--root", &root]), 40, 200);
+    terminal.shows(&["latchgate call fs_read"]);
+    let agent = gate.raw_agent();
+    hold(&agent, &note(NEW));
+    terminal.shows(&["held: fs_write by uid:", "press w to decide"]);
+    // What is pasted opens nothing, and is not shown.
+    terminal.press("www");
+    hold(&agent, &note("# Other\n"));
+    eventually("the second line", || {
+        (terminal.screen().matches("held: fs_write").count() == 2).then_some(())
+    });
+    assert!(!terminal.is_on_second_screen() && !terminal.screen().contains("www"), "{}", terminal.screen());
+
+    terminal.press("w");
+    terminal.shows(&["a approve", "+ # Other"]);
+    assert!(terminal.is_on_second_screen());
+    terminal.press("n");
+    terminal.shows(&["     3 + buy bread", "a approve"]);
+    terminal.press("a");
+    terminal.shows(&["approved and executed, receipt rcpt_"]);
+    assert_eq!(notes(&gate), NEW);
+    terminal.press("q");
+    eventually("the first screen", || (!terminal.is_on_second_screen()).then_some(()));
+    let third = hold(&agent, &json!({ "path": "third.md", "content": "x" }));
+    terminal.shows(&[&format!("latchgate approvals approve {third}")]);
+
+    // The gate's end ends a watch that is open, and the terminal is as it was.
+    terminal.press("w");
+    terminal.shows(&["third.md", "a approve"]);
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.wait(), 0, "{}", terminal.screen());
+    assert_given_back(&terminal);
+    assert!(!gate.is_running());
+    gate.assert_sound();
+}

@@ -1,5 +1,6 @@
 //! A terminal taken over: raw and on its second screen, and given back however the program ends.
 
+pub mod keyboard;
 pub mod keys;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,7 +10,13 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// How the terminal was set before, while it is taken. Global, because a panic has to find it.
-static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+static BEFORE: Mutex<Option<Before>> = Mutex::new(None);
+
+struct Before {
+    modes: Termios,
+    /// The second screen was taken, too.
+    is_on_second_screen: bool,
+}
 
 /// Second screen, no cursor.
 const ENTER: &str = "\u{1B}[?1049h\u{1B}[?25l";
@@ -34,14 +41,7 @@ impl Terminal {
     /// # Errors
     /// If there is none.
     pub fn take() -> io::Result<Self> {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            let others = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                give_back();
-                others(info);
-            }));
-        });
+        give_back_in_a_panic();
         enter()?;
         let is_coloured = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
         Ok(Self { is_coloured })
@@ -98,23 +98,36 @@ impl Drop for Terminal {
     }
 }
 
+fn give_back_in_a_panic() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            give_back();
+            others(info);
+        }));
+    });
+}
+
 fn enter() -> io::Result<()> {
     let before = tcgetattr(io::stdin())?;
     let mut raw = before.clone();
     raw.make_raw();
     tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
-    *taken() = Some(before);
+    *taken() = Some(Before { modes: before, is_on_second_screen: true });
     write(ENTER)
 }
 
 fn give_back() {
     let Some(before) = taken().take() else { return };
     // Nobody can be told, and there is nothing else to try.
-    let _gone = write(LEAVE);
-    let _gone = tcsetattr(io::stdin(), OptionalActions::Drain, &before);
+    if before.is_on_second_screen {
+        let _gone = write(LEAVE);
+    }
+    let _gone = tcsetattr(io::stdin(), OptionalActions::Drain, &before.modes);
 }
 
-fn taken() -> MutexGuard<'static, Option<Termios>> {
+fn taken() -> MutexGuard<'static, Option<Before>> {
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -15,7 +15,9 @@ use latchgate_daemon::{Logs, Manner, Places, Preset, Running, Signals, StartErro
 use super::{presets, together};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
+use held::Teller;
 use started::Started;
+use tokio::sync::watch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,10 +67,17 @@ impl Up {
             } else {
                 started.show(console)?;
             }
-            if !self.announce && console.is_interactive() && console.is_watched() {
-                tokio::spawn(held::announce(*console, running.held_calls()));
-            }
+            let (end, ended) = watch::channel(());
+            let telling = (!self.announce && console.is_interactive() && console.is_watched()).then(|| {
+                let agent_socket = running.summary().agent_socket.clone();
+                let teller = Teller { console: *console, held: running.held_calls(), agent_socket };
+                tokio::spawn(teller.announce(ended))
+            });
             let stopped = running.wait(signals).await;
+            drop(end);
+            if let Some(telling) = telling {
+                telling.await.map_err(std::io::Error::from)?;
+            }
             stopped.map_err(|error| {
                 Failure::new(Exit::Failed, error).remedy("the next start recovers the ledger")
             })?;
