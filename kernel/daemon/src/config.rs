@@ -18,6 +18,8 @@ mod template;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use latchgate_wire::entry::HELD_MAX;
+
 pub use environment::Environment;
 use kind::{AbsolutePath, BaseUrl, Flag, Group, Kind as _, Loopback, Optional, Proxy, Whole};
 pub use reference::reference;
@@ -51,6 +53,8 @@ settings! {
     approvals: ApprovalSettings {
         /// How long a held call waits for a decision, in seconds.
         ttl_s: u32 = 900, Whole(1, 86_400);
+        /// How many calls of one principal may wait for a decision at once; more are refused.
+        held_max: u32 = HELD_MAX, Whole(1, 1_000);
     }
     /// Actions on files.
     fs: FsSettings {

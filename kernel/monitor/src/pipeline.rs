@@ -53,6 +53,8 @@ pub struct Settings {
     pub request_key: HashKey,
     /// How long a held call waits, in milliseconds.
     pub approval_ttl_ms: i64,
+    /// How many calls of one principal may wait at once.
+    pub held_max: u32,
 }
 
 /// Where a call came to.
@@ -92,6 +94,7 @@ async fn judged<W: World>(world: &W, catalog: &Arc<Catalog>, request: Request) -
                 clock: world.clock(),
                 entropy: world.entropy(),
                 approval_ttl_ms: world.settings().approval_ttl_ms,
+                held_max: world.settings().held_max,
             };
             match asked.hold(&holding).await {
                 Ok(held) => Ok(Outcome::Held(held)),

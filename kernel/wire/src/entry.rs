@@ -237,6 +237,18 @@ pub struct CallHeld {
     /// How many operators must approve; absent is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvers: Option<u32>,
+    /// How many calls of one principal, this one included, might wait when it was held; absent is [`HELD_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_max: Option<u32>,
+}
+
+/// Held calls that may wait at once for one principal, unless the gate is told otherwise.
+pub const HELD_MAX: u32 = 64;
+
+impl CallHeld {
+    pub fn held_max(&self) -> u32 {
+        self.held_max.unwrap_or(HELD_MAX)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod crowd;
 mod denied_for_a_while;
 mod empty_policy_denies;
 mod enrolled_keys;
+mod held_calls_are_bounded;
 mod idempotency_key_of_another_request;
 mod operator_key_gets_no_lease;
 mod operator_token;

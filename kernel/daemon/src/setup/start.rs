@@ -165,6 +165,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         settings: Settings {
             request_key: HashKey::new(&keys.request),
             approval_ttl_ms: i64::from(config.approvals.ttl_s) * 1000,
+            held_max: config.approvals.held_max,
         },
         panics: AtomicU64::new(0),
     };

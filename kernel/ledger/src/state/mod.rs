@@ -31,8 +31,6 @@ pub use calls::{OpenCall, Standing};
 
 /// How long answers, keys and approvals are remembered (contract: Once).
 pub const MEMORY_MS: i64 = 24 * 60 * 60 * 1000;
-/// Held calls that may wait at once for one principal.
-pub const HELD_MAX: usize = 64;
 
 /// How often, in gate time, what nobody can ask for any more is dropped.
 const SWEEP_MS: i64 = 60 * 60 * 1000;

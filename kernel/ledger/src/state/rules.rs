@@ -11,7 +11,7 @@ use latchgate_wire::time::Timestamp;
 
 use super::sessions::Session;
 use super::standings::{STANDING_MAX, is_for, is_live};
-use super::{HELD_MAX, Objection, Standing, State, request_of};
+use super::{Objection, Standing, State, request_of};
 
 type Admission = Result<(), Objection>;
 
@@ -47,7 +47,7 @@ impl State {
         self.not_prior(&held.call, now)?;
         self.not_cooling_down(&held.call, now)?;
         let waiting = self.approvals.waiting(&held.call.who.principal, now);
-        require(waiting < HELD_MAX, Refusal::TooManyHeld)
+        require(waiting < held.held_max() as usize, Refusal::TooManyHeld)
     }
 
     pub(super) fn admit_decision(&self, decided: &ApprovalDecided, now: Timestamp) -> Admission {

@@ -437,6 +437,21 @@ fn a_call_is_held_only_under_a_lease_in_force() {
     fold.wait(HOUR).refused(Body::CallHeld(held(1, asked(call(1)))), Refusal::Revoked);
 }
 
+/// The bound that was set when the call was held stands in its entry, so that a log is judged by the bounds of its time.
+#[test]
+fn a_principal_can_have_as_many_calls_held_as_the_entry_says() {
+    for max in [1, 3, 70] {
+        let mut fold = Fold::ready(Budgets::default());
+        let bounded = |n: u32| CallHeld { held_max: Some(max), ..held(n.into(), asked(call(n.into()))) };
+        for n in 0..max {
+            fold.ok(Body::CallHeld(bounded(n)));
+        }
+        fold.refused(Body::CallHeld(bounded(max)), Refusal::TooManyHeld);
+        fold.ok(Body::ApprovalDecided(decided(&bounded(0), Decision::Denied)));
+        fold.ok(Body::CallHeld(bounded(max)));
+    }
+}
+
 #[test]
 fn a_principal_can_have_sixty_four_calls_held() {
     let mut fold = Fold::ready(Budgets::default());

@@ -152,6 +152,7 @@ pub fn held(n: u128, call: Call) -> CallHeld {
         expires_at: at(HOUR),
         lease_expires_at: at(HOUR),
         approvers: None,
+        held_max: None,
     }
 }
 

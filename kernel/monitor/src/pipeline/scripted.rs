@@ -236,7 +236,7 @@ pub fn world() -> Scripted {
         probe: Looked(Mutex::new(Ok(None))),
         sandbox: ScriptedSandbox { runs: AtomicU64::new(0), ran: Mutex::new(Some(done())) },
         fixed: Fixed(AtomicU64::new(1)),
-        settings: Settings { request_key: HashKey::new(&[7; 32]), approval_ttl_ms: 900_000 },
+        settings: Settings { request_key: HashKey::new(&[7; 32]), approval_ttl_ms: 900_000, held_max: 64 },
         panics: AtomicU64::new(0),
     }
 }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use latchgate_wire::digest::{Digest, Salt};
-use latchgate_wire::entry::{Body, Call, CallHeld};
+use latchgate_wire::entry::{Body, Call, CallHeld, HELD_MAX};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::receipt::{Operation, PayloadAt, PlanRef, PolicyRef};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub struct Holding<'a, L, P, C, E> {
     pub clock: &'a C,
     pub entropy: &'a E,
     pub approval_ttl_ms: i64,
+    /// Calls of one principal that may wait at once.
+    pub held_max: u32,
 }
 
 /// Arguments, plan and salt of one call, as the payload store keeps them.
@@ -66,6 +68,7 @@ impl Asked {
             approval_id,
             expires_at: now.plus_ms(asking.expires_s.map_or(holding.approval_ttl_ms, ms)),
             approvers: (asking.approvers > 1).then_some(asking.approvers),
+            held_max: (holding.held_max != HELD_MAX).then_some(holding.held_max),
             lease_expires_at: planned.subject.lease_expires_at,
             call: planned.call(payload, policy),
         };
