@@ -48,6 +48,7 @@ pub fn build(
     let mut indexer = Indexer { view, index, origin, indexed: Arc::clone(&indexed), waiting };
     indexer.resume()?;
     indexer.flush()?;
+    indexer.catch_up(u64::MAX)?;
     Ok(indexed)
 }
 
@@ -69,12 +70,17 @@ impl Indexer {
 
     fn work(&mut self, fed: &Fed) -> Result<(), String> {
         self.resume()?;
+        self.catch_up(u64::MAX)?;
         loop {
-            self.flush()?;
             let meal = fed.next();
+            let is_quiet = meal.lines.is_empty() || meal.is_last;
             self.waiting.extend(meal.lines);
+            self.flush()?;
+            if is_quiet {
+                self.catch_up(u64::MAX)?;
+            }
             if meal.is_last {
-                return self.flush();
+                return Ok(());
             }
         }
     }
@@ -98,17 +104,29 @@ impl Indexer {
         last.is_some_and(|line| leaf_hash(&line) == high.last)
     }
 
+    /// Takes in what was handed over, and what is missing in front of it: all of it is in the log, since entries are handed over
+    /// once they are published.
     fn flush(&mut self) -> Result<(), String> {
+        while let Some(front) = self.waiting.front().map(|line| line.entry.seq) {
+            let from = self.indexed.load(Ordering::Acquire);
+            if front > from {
+                self.catch_up(front)?;
+            } else if front < from {
+                self.waiting.pop_front();
+            } else {
+                let size = self.add_waiting(from)?;
+                self.indexed.store(from + size, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in from the log what stands before `to`, as far as there is any. That costs several times as much as what is
+    /// handed over.
+    fn catch_up(&mut self, to: u64) -> Result<(), String> {
         loop {
             let from = self.indexed.load(Ordering::Acquire);
-            while self.waiting.front().is_some_and(|line| line.entry.seq < from) {
-                self.waiting.pop_front();
-            }
-            let size = if self.waiting.front().is_some_and(|line| line.entry.seq == from) {
-                self.add_waiting(from)?
-            } else {
-                self.add_from_log(from)?
-            };
+            let size = self.add_from_log(from, to)?;
             if size == 0 {
                 return Ok(());
             }
@@ -127,19 +145,20 @@ impl Indexer {
         Ok(count as u64)
     }
 
-    fn add_from_log(&self, from: u64) -> Result<u64, String> {
-        let (entries, last) = self.read(from).map_err(|error| error.to_string())?;
+    fn add_from_log(&self, from: u64, to: u64) -> Result<u64, String> {
+        let entries_max = to.saturating_sub(from).min(BATCH_ENTRIES as u64) as usize;
+        let (entries, last) = self.read(from, entries_max).map_err(|error| error.to_string())?;
         self.index.add(&entries.iter().collect::<Vec<_>>(), last)?;
         Ok(entries.len() as u64)
     }
 
-    fn read(&self, from: u64) -> Result<(Vec<Entry>, Hash), ReadError> {
+    fn read(&self, from: u64, entries_max: usize) -> Result<(Vec<Entry>, Hash), ReadError> {
         let (mut entries, mut last) = (Vec::new(), [0; 32]);
-        while entries.len() < BATCH_ENTRIES {
+        while entries.len() < entries_max {
             let seq = from + entries.len() as u64;
             let Some(block) = self.view.read().places.block(seq) else { break };
             let skip = usize::try_from(seq - block.first_seq).unwrap_or(usize::MAX);
-            for line in block.read()?.into_iter().skip(skip).take(BATCH_ENTRIES - entries.len()) {
+            for line in block.read()?.into_iter().skip(skip).take(entries_max - entries.len()) {
                 let read = |error: latchgate_wire::entry::EntryError| ReadError::Entry {
                     seq,
                     why: error.to_string(),
