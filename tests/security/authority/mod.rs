@@ -20,6 +20,7 @@ mod operators;
 mod operators_budgets;
 mod other_principals_receipts;
 pub mod other_user;
+mod quorum_after_reload;
 mod renewal_cannot_widen;
 mod revocation_stops_next_call_and_commit;
 mod self_approval;
