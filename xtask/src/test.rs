@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> Result<()> {
     let venv = venv::prepare(&workspace.root, &workspace.target)?;
     let mut variables = build_binaries(&workspace)?;
     variables.push(("LATCHGATE_VENV", venv.into_os_string()));
-    variables.push(("PROPTEST_RNG_SEED", property_seed()));
+    variables.extend(SEEDS.map(|variable| (variable, seed(variable))));
 
     let mut nextest = process::cargo(&workspace.root);
     nextest
@@ -43,11 +43,14 @@ pub fn run(args: &Args) -> Result<()> {
     process::run(&mut doc)
 }
 
-/// The seed of every property test: one and the same unless the caller names another, so that a failure is the
-/// change's own and comes again; searching with fresh seeds is `PROPTEST_RNG_SEED=$RANDOM cargo xtask test`.
-fn property_seed() -> OsString {
-    let seed = std::env::var_os("PROPTEST_RNG_SEED").unwrap_or_else(|| "20261120".into());
-    eprintln!("property tests: PROPTEST_RNG_SEED={}", seed.display());
+/// What property tests and campaigns draw from.
+const SEEDS: [&str; 3] = ["PROPTEST_RNG_SEED", "LATCHGATE_CRASH_SEED", "LATCHGATE_RACES_SEED"];
+
+/// One and the same seed unless the caller names another, so that a failure is the change's own and comes again; searching
+/// with fresh seeds is `PROPTEST_RNG_SEED=$RANDOM cargo xtask test`, `cargo xtask crash` and `cargo xtask races`.
+fn seed(variable: &str) -> OsString {
+    let seed = std::env::var_os(variable).unwrap_or_else(|| "20261120".into());
+    eprintln!("drawn from: {variable}={}", seed.display());
     seed
 }
 
