@@ -13,7 +13,7 @@ use crate::round::Round;
 
 const ROUNDS: &str = "LATCHGATE_RACES_ROUNDS";
 const SEED: &str = "LATCHGATE_RACES_SEED";
-const ROUNDS_DEFAULT: u64 = 80;
+const ROUNDS_DEFAULT: u64 = 60;
 /// A gate's log is read whole after each round.
 const ROUNDS_A_GATE: u64 = 100;
 /// Of a hundred rounds.
