@@ -1,7 +1,8 @@
 //! Checkpoints: the tree's root over what is synced, signed, beside the log and as a copy among the keys.
 //!
 //! Written by a thread of its own, off the answer path: every 256 entries, once a second while there are new entries, on
-//! request, and at the end. The log is synced before, so an honest power cut never leaves a checkpoint ahead of it.
+//! request, and at the end. The log is synced before, so an honest power cut never leaves a checkpoint ahead of it; and the
+//! tiles are written before, so whoever has a checkpoint finds the tiles that it needs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,12 @@ use std::time::Duration;
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use latchgate_wire::checkpoint::{Checkpoint, CheckpointError};
+use latchgate_wire::tile::Edge;
 use tokio::sync::oneshot;
 
 use crate::durable;
-use crate::view::View;
+use crate::tiles::Tiles;
+use crate::view::{ReadError, View};
 
 const EVERY_ENTRIES: u64 = 256;
 const EVERY: Duration = Duration::from_secs(1);
@@ -58,26 +61,71 @@ pub fn read(path: &Path, key: &VerifyingKey, origin: Option<&str>) -> Result<Opt
     }
 }
 
+/// A checkpoint and the signed note that says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    pub checkpoint: Checkpoint,
+    pub note: String,
+}
+
 /// Makes checkpoints of what is synced.
 pub struct Notary {
     pub view: Arc<View>,
     pub key: SigningKey,
     pub origin: String,
     pub files: CheckpointFiles,
+    pub tiles: Arc<Tiles>,
+    /// How far the tiles go; not known before the first look at them, or after one could not be written.
+    pub edge: Option<Edge>,
+    pub last: Option<SignedCheckpoint>,
 }
 
 impl Notary {
     /// Signs and writes a checkpoint of all that is synced now, beside the log first.
-    pub fn write(&self) -> io::Result<String> {
-        let (size, root) = {
-            let synced = self.view.read();
-            (synced.tree.size(), synced.tree.root())
+    pub fn sign(&mut self) -> io::Result<SignedCheckpoint> {
+        let checkpoint = self.now();
+        self.write(checkpoint)
+    }
+
+    /// As [`Self::sign`], once the tiles are there. The same again where nothing came to it.
+    fn publish(&mut self) -> io::Result<SignedCheckpoint> {
+        let checkpoint = self.now();
+        if let Err(error) = self.write_tiles(&checkpoint) {
+            self.edge = None;
+            tracing::error!(%error, "cannot write the tiles; they are made again with the next checkpoint");
+        }
+        match &self.last {
+            Some(last) if last.checkpoint == checkpoint => Ok(last.clone()),
+            Some(_) | None => self.write(checkpoint),
+        }
+    }
+
+    fn now(&self) -> Checkpoint {
+        let synced = self.view.read();
+        Checkpoint { origin: self.origin.clone(), size: synced.tree.size(), root: synced.tree.root() }
+    }
+
+    fn write_tiles(&mut self, to: &Checkpoint) -> Result<(), ReadError> {
+        let mut edge = match (self.edge.take(), &self.last) {
+            (Some(edge), _) => edge,
+            (None, Some(last)) => self.tiles.take_up(last.checkpoint.size, &last.checkpoint.root)?,
+            (None, None) => Edge::default(),
         };
-        let note = Checkpoint { origin: self.origin.clone(), size, root }.sign(&self.key);
+        if edge.size() != to.size {
+            self.tiles.grow(&mut edge, to.size)?;
+        }
+        self.edge = Some(edge);
+        Ok(())
+    }
+
+    fn write(&mut self, checkpoint: Checkpoint) -> io::Result<SignedCheckpoint> {
+        let note = checkpoint.sign(&self.key);
         durable::replace(&self.files.beside, note.as_bytes())?;
         durable::replace(&self.files.copy, note.as_bytes())?;
-        self.view.counters.checkpoint_size.store(size, Ordering::Release);
-        Ok(note)
+        self.view.counters.checkpoint_size.store(checkpoint.size, Ordering::Release);
+        let signed = SignedCheckpoint { checkpoint, note };
+        self.last = Some(signed.clone());
+        Ok(signed)
     }
 
     fn is_due(&self) -> bool {
@@ -88,7 +136,7 @@ impl Notary {
 enum Ask {
     /// Many entries were made.
     Grown,
-    Now(oneshot::Sender<Result<String, String>>),
+    Now(oneshot::Sender<Result<SignedCheckpoint, String>>),
     /// Write the last one and end.
     Finish,
     /// End as things are.
@@ -116,7 +164,7 @@ impl Asker {
     }
 
     /// A checkpoint of everything synced before the call.
-    pub async fn now(&self) -> Result<String, String> {
+    pub async fn now(&self) -> Result<SignedCheckpoint, String> {
         let (answer, note) = oneshot::channel();
         let ended = || "the ledger is closed".to_owned();
         self.asks.send(Ask::Now(answer)).map_err(|_| ended())?;
@@ -131,13 +179,13 @@ pub struct Thread {
 }
 
 impl Thread {
-    pub fn start(notary: Notary) -> io::Result<Self> {
+    pub fn start(mut notary: Notary) -> io::Result<Self> {
         let (asks, asked) = mpsc::channel();
         let is_asked = Arc::new(AtomicBool::new(false));
         let asker = Asker { asks, view: Arc::clone(&notary.view), is_asked: Arc::clone(&is_asked) };
         let handle = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || run(&notary, &asked, &is_asked))?;
+            .spawn(move || run(&mut notary, &asked, &is_asked))?;
         Ok(Self { asker, handle })
     }
 
@@ -160,13 +208,15 @@ impl Thread {
     }
 }
 
-fn run(notary: &Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool) {
+fn run(notary: &mut Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool) {
+    // The start has signed its checkpoint and waited for no tile.
+    publish(notary);
     loop {
         let ask = asked.recv_timeout(EVERY);
         is_asked.store(false, Ordering::Release);
         match ask {
             Ok(Ask::Now(answer)) => {
-                let note = notary.write().map_err(|error| error.to_string());
+                let note = notary.publish().map_err(|error| error.to_string());
                 // Whoever asked may have gone.
                 let _ = answer.send(note);
             }
@@ -178,10 +228,14 @@ fn run(notary: &Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool) {
 }
 
 /// A checkpoint that cannot be written is tried again: entries lose nothing by it, and the old file stays whole.
-fn write_if_due(notary: &Notary) {
-    if notary.is_due()
-        && let Err(error) = notary.write()
-    {
+fn write_if_due(notary: &mut Notary) {
+    if notary.is_due() {
+        publish(notary);
+    }
+}
+
+fn publish(notary: &mut Notary) {
+    if let Err(error) = notary.publish() {
         tracing::error!(%error, "cannot write the checkpoint");
     }
 }

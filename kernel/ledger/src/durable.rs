@@ -16,6 +16,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
+/// Replaces the file, for what can be made again: whole or not at all to whoever reads, and not synced.
+pub fn replace_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(bytes)?;
+    fs::rename(&aside, path)
+}
+
 /// Creates the directory (mode 0700), and those above it, if it is not there.
 pub fn create_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {

@@ -12,21 +12,25 @@ use latchgate_monitor::ports::{
     Refusal, StandingApproval,
 };
 use latchgate_wire::api::{AuditPage, AuditQuery};
+use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, ProofId, Who, Window};
 use latchgate_wire::stats::{AuditStats, StatsQuery};
+use latchgate_wire::tile::Tile;
 use latchgate_wire::time::Timestamp;
 use tokio::sync::watch;
 
-use crate::checkpoint::Asker;
+use crate::checkpoint::{Asker, SignedCheckpoint};
 use crate::durable;
 use crate::payload::PayloadStore;
+use crate::prover::{self, Consistency, Inclusion};
 use crate::query::Queries;
 use crate::queue::Queue;
 use crate::state::{Objection, Standing};
+use crate::tiles::Tiles;
 use crate::view::{ReadError, View};
 use crate::writer::Rejection;
 
@@ -38,6 +42,7 @@ pub struct Ledger {
     pub(crate) queries: Queries,
     pub(crate) payloads: Arc<PayloadStore>,
     pub(crate) checkpoints: Asker,
+    pub(crate) tiles: Arc<Tiles>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recent_proofs: Arc<[ProofId]>,
     pub(crate) policy_dir: PathBuf,
@@ -249,9 +254,24 @@ impl Ledger {
         Ok(digest)
     }
 
-    /// Signs and writes a checkpoint of everything synced before the call; the signed note.
-    pub async fn checkpoint(&self) -> Result<String, CommitError> {
+    /// Signs and writes a checkpoint of everything synced before the call.
+    pub async fn checkpoint(&self) -> Result<SignedCheckpoint, CommitError> {
         self.checkpoints.now().await.map_err(CommitError::Closed)
+    }
+
+    /// That an entry is in the log as it was signed over, which it must be. Reads files.
+    pub fn inclusion(&self, seq: u64, at: &Checkpoint) -> Result<Inclusion, ReadError> {
+        prover::inclusion(&self.view, &self.tiles, seq, at)
+    }
+
+    /// That the log of size `new` begins with that of size `old`; `0 < old <= new`, within the checkpoint. Reads files.
+    pub fn consistency(&self, old: u64, new: u64, at: &Checkpoint) -> Result<Consistency, ReadError> {
+        prover::consistency(&self.tiles, old, new, at)
+    }
+
+    /// The bytes of a tile that the log has. Reads files.
+    pub fn tile(&self, tile: Tile) -> Result<Vec<u8>, ReadError> {
+        self.tiles.hashes(tile).map(|hashes| hashes.concat())
     }
 
     /// Ends the ledger in order: `gate.stopped`, a checkpoint, space given back, lock released.

@@ -24,6 +24,7 @@ mod open;
 mod payload;
 mod places;
 mod proofs;
+mod prover;
 mod query;
 mod queue;
 mod recover;
@@ -33,6 +34,7 @@ pub mod snapshot;
 pub mod state;
 mod tally;
 mod terms;
+mod tiles;
 pub mod verify;
 
 #[cfg(test)]
@@ -42,10 +44,11 @@ mod tests;
 mod view;
 mod writer;
 
-pub use checkpoint::FileError;
+pub use checkpoint::{FileError, SignedCheckpoint};
 pub use ledger::{ApprovalFilter, Ledger, Stats};
 pub use open::OpenConfig;
 pub use payload::{PAYLOAD_BYTES_MAX, PayloadStore};
+pub use prover::{Consistency, Inclusion};
 pub use queue::{OnFatal, exit_process};
 pub use recover::{OpenError, Recovery};
 pub use view::ReadError;

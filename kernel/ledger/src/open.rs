@@ -22,6 +22,7 @@ use crate::query::Queries;
 use crate::queue::{self, OnFatal, Running};
 use crate::recover::{self, Known, Loaded, OpenError, Recovery, io_error};
 use crate::segment::{self, Tail};
+use crate::tiles::Tiles;
 use crate::view::View;
 use crate::writer::Writer;
 use crate::{durable, first, indexer};
@@ -189,13 +190,17 @@ fn start(
 ) -> Result<Ledger, OpenError> {
     let view = Arc::clone(&writer.view);
     let payloads = Arc::clone(&writer.payloads);
-    let notary = Notary {
+    let tiles = Arc::new(Tiles::new(&config.dir, Arc::clone(&view)));
+    let mut notary = Notary {
         view: Arc::clone(&view),
         key: config.entry_key.clone(),
         origin: config.origin.clone(),
         files,
+        tiles: Arc::clone(&tiles),
+        edge: None,
+        last: None,
     };
-    notary.write().map_err(|error| io_error(&notary.files.beside, error))?;
+    notary.sign().map_err(|error| io_error(&notary.files.beside, error))?;
     let thread = |error| OpenError::Io { what: "starting a thread".into(), error };
     let checkpoints = checkpoint::Thread::start(notary).map_err(thread)?;
     let asker = checkpoints.asker.clone();
@@ -214,6 +219,7 @@ fn start(
         queries,
         payloads,
         checkpoints: asker,
+        tiles,
         clock: Arc::clone(&config.clock),
         recent_proofs: recent_proofs.into(),
         policy_dir: config.dir.join("policy"),

@@ -7,6 +7,8 @@ use std::{io, path::Path};
 use latchgate_monitor::ports::Finished;
 use latchgate_wire::entry::{Body, Entry, Line};
 use latchgate_wire::merkle::{Frontier, leaf_hash};
+use latchgate_wire::proof::ProofError;
+use latchgate_wire::tile::TileError;
 use tokio::sync::watch;
 
 use crate::places::Places;
@@ -44,6 +46,15 @@ pub enum ReadError {
     Io(#[from] io::Error),
     #[error("entry {seq} cannot be read: {why}")]
     Entry { seq: u64, why: String },
+    /// Even tiles that were just made from the log do not lead to the root that was signed.
+    #[error("the log is not the one that was signed over: {0}")]
+    Proof(ProofError),
+}
+
+impl From<TileError> for ReadError {
+    fn from(error: TileError) -> Self {
+        Self::Io(io::Error::new(io::ErrorKind::InvalidData, error))
+    }
 }
 
 impl Synced {

@@ -3,7 +3,11 @@
 //! Tile `index` of level `l` holds up to 256 hashes, each the root over 256^l leaves; fewer at the right edge of the log,
 //! which its path then says. Every complete subtree's hash is in a tile, or is made of neighbours in one.
 
+mod edge;
+
 use std::fmt;
+
+pub use edge::Edge;
 
 use crate::merkle::{Hash, node_hash};
 

@@ -88,7 +88,7 @@ fn a_second_opener_is_refused_and_told_by_whom() {
 fn a_checkpoint_on_request_covers_what_was_answered() {
     let home = Home::new();
     let ledger = home.ready(max_calls(1));
-    let note = pollster::block_on(ledger.checkpoint()).unwrap();
+    let note = pollster::block_on(ledger.checkpoint()).unwrap().note;
     assert_eq!(Checkpoint::open(&note, &key().verifying_key()).unwrap().size, 3);
     assert_eq!(std::fs::read_to_string(home.ledger_dir().join("checkpoint")).unwrap(), note);
 }

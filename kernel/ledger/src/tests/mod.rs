@@ -4,5 +4,6 @@ mod crash;
 mod lifecycle;
 mod query;
 mod recovery;
+mod tiles;
 mod verify;
 mod writer;
