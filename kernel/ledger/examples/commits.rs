@@ -42,6 +42,8 @@ async fn main() -> Result<(), Failure> {
         last_checkpoint: dir.path().join("keys/last-checkpoint"),
         origin: "bench/01BENCHBENCHBENCHBENCHBENCH".into(),
         entry_key: SigningKey::from_bytes(&[1; 32]),
+
+        next_key: None,
         payload_key: [2; 32].into(),
         clock: Arc::new(WallClock),
         version: "bench".into(),

@@ -12,12 +12,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
 use latchgate_wire::checkpoint::{Checkpoint, CheckpointError};
 use latchgate_wire::tile::Edge;
 use tokio::sync::oneshot;
 
 use crate::durable;
+use crate::signers::Signers;
 use crate::tiles::Tiles;
 use crate::view::{ReadError, View};
 
@@ -43,22 +44,39 @@ pub enum FileError {
     Origin { path: PathBuf, expected: String, found: String },
 }
 
-/// The checkpoint in a file, or `None` if there is no file.
-pub fn read(path: &Path, key: &VerifyingKey, origin: Option<&str>) -> Result<Option<Checkpoint>, FileError> {
-    let bytes =
-        durable::read_if_present(path).map_err(|error| FileError::Io { path: path.to_owned(), error })?;
-    let Some(bytes) = bytes else { return Ok(None) };
-    let note = String::from_utf8_lossy(&bytes);
-    let checkpoint =
-        Checkpoint::open(&note, key).map_err(|error| FileError::Note { path: path.to_owned(), error })?;
+/// The checkpoint in a file and the key that signed it, one of these, or `None` if there is no file.
+pub fn read(
+    path: &Path,
+    keys: &[VerifyingKey],
+    origin: Option<&str>,
+) -> Result<Option<(Checkpoint, VerifyingKey)>, FileError> {
+    let Some(note) = read_note(path)? else { return Ok(None) };
+    let mut opened = Err(CheckpointError::Format);
+    for key in keys {
+        match Checkpoint::open(&note, key) {
+            Ok(checkpoint) => {
+                opened = Ok((checkpoint, *key));
+                break;
+            }
+            Err(error) => opened = Err(error),
+        }
+    }
+    let (checkpoint, key) = opened.map_err(|error| FileError::Note { path: path.to_owned(), error })?;
     match origin {
         Some(expected) if checkpoint.origin != expected => Err(FileError::Origin {
             path: path.to_owned(),
             expected: expected.to_owned(),
             found: checkpoint.origin,
         }),
-        Some(_) | None => Ok(Some(checkpoint)),
+        Some(_) | None => Ok(Some((checkpoint, key))),
     }
+}
+
+/// The text of a checkpoint file, or `None` if there is none.
+pub fn read_note(path: &Path) -> Result<Option<String>, FileError> {
+    let bytes =
+        durable::read_if_present(path).map_err(|error| FileError::Io { path: path.to_owned(), error })?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// A checkpoint and the signed note that says it.
@@ -71,7 +89,7 @@ pub struct SignedCheckpoint {
 /// Makes checkpoints of what is synced.
 pub struct Notary {
     pub view: Arc<View>,
-    pub key: SigningKey,
+    pub signers: Arc<Signers>,
     pub origin: String,
     pub files: CheckpointFiles,
     pub tiles: Arc<Tiles>,
@@ -119,7 +137,8 @@ impl Notary {
     }
 
     fn write(&mut self, checkpoint: Checkpoint) -> io::Result<SignedCheckpoint> {
-        let note = checkpoint.sign(&self.key);
+        let key = self.signers.at(checkpoint.size).ok_or_else(|| io::Error::other("no key signs"))?;
+        let note = checkpoint.sign(&key);
         durable::replace(&self.files.beside, note.as_bytes())?;
         durable::replace(&self.files.copy, note.as_bytes())?;
         self.view.counters.checkpoint_size.store(checkpoint.size, Ordering::Release);

@@ -5,11 +5,11 @@
 use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
-use latchgate_wire::entry::Entry;
+use latchgate_wire::entry::{Entry, EntryError};
 use latchgate_wire::time::Timestamp;
 
 use crate::recover::{OpenError, io_error};
-use crate::{checkpoint, scan, segment};
+use crate::{checkpoint, open, scan, segment};
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,15 +26,17 @@ pub struct Glance {
 /// What a start would refuse, as far as it can be seen from here.
 pub fn glance(dir: &Path, last_checkpoint: &Path, key: &VerifyingKey) -> Result<Glance, OpenError> {
     // The checkpoints first: what was signed over is in the log by then.
+    let mut keys = vec![*key];
+    keys.extend(open::public_keys(dir));
     let beside = dir.join("checkpoint");
     let mut newest = None;
     for path in [beside.as_path(), last_checkpoint] {
-        if let Some(found) = checkpoint::read(path, key, None)? {
+        if let Some((found, _)) = checkpoint::read(path, &keys, None)? {
             newest = newest.max(Some((found.size, path.to_owned())));
         }
     }
     let size = newest.as_ref().map(|(size, _)| *size);
-    let last = last_entry(&dir.join("log"), key, size.unwrap_or(0))?;
+    let last = last_entry(&dir.join("log"), &keys, size.unwrap_or(0))?;
     let entries = last.as_ref().map_or(0, |last| last.seq + 1);
     match newest {
         Some((size, checkpoint)) if size > entries => {
@@ -48,12 +50,14 @@ pub fn glance(dir: &Path, last_checkpoint: &Path, key: &VerifyingKey) -> Result<
 }
 
 /// A segment that was begun and holds nothing yet has one in front of it.
-fn last_entry(log: &Path, key: &VerifyingKey, size: u64) -> Result<Option<Entry>, OpenError> {
+fn last_entry(log: &Path, keys: &[VerifyingKey], size: u64) -> Result<Option<Entry>, OpenError> {
     let segments = segment::list(log).map_err(|error| io_error(log, error))?;
     for (first_seq, path) in segments.iter().rev() {
         let bytes = std::fs::read(path).map_err(|error| io_error(path, error))?;
         let Some(range) = scan::split(&bytes).lines.pop() else { continue };
-        let opened = Entry::open(&bytes[range], key);
+        // One that changes the key is signed by the key before.
+        let opened = keys.iter().map(|key| Entry::open(&bytes[range.clone()], key));
+        let opened = opened.reduce(|opened, other| opened.or(other)).unwrap_or(Err(EntryError::Signature));
         let line = opened.map_err(|error| OpenError::Tampered {
             seq: *first_seq,
             size,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use ed25519_dalek::SigningKey;
 use latchgate_monitor::ports::{
     Approval, ApprovalStatus, CallIdentity, Clock, Commit, CommitError, Committed, Finished, Log, Prior,
     Refusal, StandingApproval,
@@ -14,8 +15,9 @@ use latchgate_monitor::ports::{
 use latchgate_wire::api::{AuditPage, AuditQuery};
 use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::digest::Digest;
-use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey};
+use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey, Signed};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
+use latchgate_wire::keychain::Keychain;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, ProofId, Who, Window};
 use latchgate_wire::stats::{AuditStats, StatsQuery};
@@ -24,7 +26,6 @@ use latchgate_wire::time::Timestamp;
 use tokio::sync::watch;
 
 use crate::checkpoint::{Asker, SignedCheckpoint};
-use crate::durable;
 use crate::payload::PayloadStore;
 use crate::prover::{self, Consistency, Inclusion};
 use crate::query::Queries;
@@ -33,6 +34,7 @@ use crate::state::{Objection, Standing};
 use crate::tiles::Tiles;
 use crate::view::{ReadError, View};
 use crate::writer::Rejection;
+use crate::{durable, open};
 
 /// An open ledger. Clones are handles to the same one.
 #[derive(Clone)]
@@ -45,7 +47,7 @@ pub struct Ledger {
     pub(crate) tiles: Arc<Tiles>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recent_proofs: Arc<[ProofId]>,
-    pub(crate) policy_dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Ends after the queue is gone.
     pub(crate) thread: Arc<JoinHandle<()>>,
 }
@@ -250,8 +252,30 @@ impl Ledger {
     pub fn keep_policy(&self, bytes: &[u8]) -> io::Result<Digest> {
         let digest = Digest::of(bytes);
         let name = digest.to_string().replace("sha256:", "");
-        durable::replace(&self.policy_dir.join(name), bytes)?;
+        durable::replace(&self.dir.join("policy").join(name), bytes)?;
         Ok(digest)
+    }
+
+    /// Which key signs from which entry on.
+    pub fn keychain(&self) -> Keychain {
+        self.view.read().keys.clone()
+    }
+
+    /// Hands the log over to another key, which signs from the next entry on; the entry that says so. The key must be durable
+    /// before, as [`OpenConfig::next_key`](crate::OpenConfig::next_key).
+    pub async fn rotate(&self, key: SigningKey, signed: Signed) -> Result<Committed, CommitError> {
+        let new = key.verifying_key();
+        let committed = match self.queue.rotate(key, signed).await {
+            Ok(committed) => committed,
+            Err(Rejection::Error(error)) => return Err(error),
+            Err(Rejection::Objection(Objection::Refused(refusal))) => return Err(refusal.into()),
+            Err(Rejection::Objection(other)) => return Err(CommitError::Invalid(other.to_string())),
+        };
+        if let Err(error) = open::write_public_key(&self.dir, &new, committed.seq + 1) {
+            // For people only; the next start writes it.
+            tracing::error!(%error, "cannot write the new public key beside the log");
+        }
+        Ok(committed)
     }
 
     /// Signs and writes a checkpoint of everything synced before the call.
@@ -306,9 +330,7 @@ impl Ledger {
     fn outcome_with(&self, id: String) -> Result<Option<Arc<Finished>>, ReadError> {
         let entry = self.queries.last_with(&[id, "kind:call.outcome".to_owned()])?;
         Ok(entry.and_then(|entry| match entry.body {
-            Body::CallOutcome(receipt) => {
-                Some(Arc::new(Finished { seq: entry.seq, trace_id: entry.trace_id, receipt }))
-            }
+            Body::CallOutcome(receipt) => Some(self.view.finished_as(entry.seq, entry.trace_id, receipt)),
             _ => None,
         }))
     }

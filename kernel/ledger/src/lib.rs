@@ -30,6 +30,7 @@ mod queue;
 mod recover;
 mod scan;
 mod segment;
+mod signers;
 pub mod snapshot;
 pub mod state;
 mod tally;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use ed25519_dalek::pkcs8::EncodePublicKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use latchgate_monitor::ports::Clock;
 use latchgate_wire::receipt::{Boundary, ProofId};
@@ -22,6 +22,7 @@ use crate::query::Queries;
 use crate::queue::{self, OnFatal, Running};
 use crate::recover::{self, Known, Loaded, OpenError, Recovery, io_error};
 use crate::segment::{self, Tail};
+use crate::signers::Signers;
 use crate::tiles::Tiles;
 use crate::view::View;
 use crate::writer::Writer;
@@ -39,6 +40,8 @@ pub struct OpenConfig {
     pub origin: String,
     /// Signs entries and checkpoints.
     pub entry_key: SigningKey,
+    /// What was to become the key when the gate ended: it is, if the log says so.
+    pub next_key: Option<SigningKey>,
     /// Wraps the keys of payloads.
     pub payload_key: Zeroizing<[u8; 32]>,
     pub clock: Arc<dyn Clock>,
@@ -70,24 +73,36 @@ impl Ledger {
         sizes: Sizes,
         config: OpenConfig,
     ) -> Result<(Self, Recovery), OpenError> {
-        let key = config.entry_key.verifying_key();
+        let mut config = config;
+        let next_key = config.next_key.take();
+        let mut keys = vec![config.entry_key.verifying_key()];
+        keys.extend(next_key.as_ref().map(SigningKey::verifying_key));
         let files =
             CheckpointFiles { beside: config.dir.join("checkpoint"), copy: config.last_checkpoint.clone() };
-        let known = known_checkpoints(&files, &key, &config.origin)?;
+        let mut candidates = keys.clone();
+        candidates.extend(public_keys(&config.dir));
+        let known = known_checkpoints(&files, &candidates, &config.origin)?;
         let created = !config.dir.join("log").exists();
-        if let (true, Some((path, checkpoint))) = (created, newest(&known)) {
-            let (size, checkpoint) = (checkpoint.size, path.clone());
+        if let (true, Some(newest)) = (created, newest(&known)) {
+            let (size, checkpoint) = (newest.checkpoint.size, newest.path.clone());
             return Err(OpenError::RolledBack { entries: 0, size, checkpoint });
         }
         make_dirs(&config.dir)?;
         let lock = take_lock(&config.dir.join("lock"))?;
-        let loaded = recover::load(&config.dir, &config.origin, &key, &known)?;
-        let recovery = report(&config, &loaded, &known, created);
+        let loaded = recover::load(&config.dir, &config.origin, &keys, &known)?;
+        let mut recovery = report(&config, &loaded, &known, created);
+        let last = *loaded.synced.keys.last();
+        if let Some(next) = next_key.filter(|next| next.verifying_key() == last) {
+            config.entry_key = next;
+            recovery.took_next_key = true;
+        }
+        let since = loaded.synced.keys.keys().last().map_or(0, |(from, _)| *from);
         let recent_proofs = loaded.recent_proofs.clone();
         let first = first::entries(&config, &loaded, &recovery)?;
         let mut writer = take_up(disk, sizes, &config, loaded)?;
         first::commit(&mut writer, first)?;
-        write_public_key(&config.dir, &key, recovery.entries)?;
+        write_public_key(&config.dir, &config.entry_key.verifying_key(), since)
+            .map_err(|error| io_error(&config.dir.join("keys"), error))?;
         let ledger = start(&config, writer, files, lock, recent_proofs)?;
         Ok((ledger, recovery))
     }
@@ -95,19 +110,19 @@ impl Ledger {
 
 fn known_checkpoints(
     files: &CheckpointFiles,
-    key: &VerifyingKey,
+    keys: &[VerifyingKey],
     origin: &str,
 ) -> Result<Vec<Known>, OpenError> {
     let mut known = Vec::new();
     for path in [&files.beside, &files.copy] {
-        let checkpoint = checkpoint::read(path, key, Some(origin))?;
-        known.extend(checkpoint.map(|checkpoint| (path.clone(), checkpoint)));
+        let found = checkpoint::read(path, keys, Some(origin))?;
+        known.extend(found.map(|(checkpoint, key)| Known { path: path.clone(), checkpoint, key }));
     }
     Ok(known)
 }
 
 fn newest(known: &[Known]) -> Option<&Known> {
-    known.iter().max_by_key(|(_, checkpoint)| checkpoint.size)
+    known.iter().max_by_key(|known| known.checkpoint.size)
 }
 
 fn make_dirs(dir: &Path) -> Result<(), OpenError> {
@@ -130,10 +145,11 @@ fn report(config: &OpenConfig, loaded: &Loaded, known: &[Known], created: bool) 
     Recovery {
         created,
         entries: loaded.synced.places.size(),
-        checkpoint_size: newest(known).map(|(_, checkpoint)| checkpoint.size),
+        checkpoint_size: newest(known).map(|known| known.checkpoint.size),
         cut_bytes: loaded.cut.as_ref().map_or(0, |cut| cut.bytes),
         cut_kept: loaded.cut.as_ref().map(|cut| cut.kept.clone()),
         unknown: state.open_calls().map(|(seq, _)| seq).collect(),
+        took_next_key: false,
         clock_behind_ms: state.last_time().map_or(0, |last| last.since(config.clock.now()).max(0)),
     }
 }
@@ -159,26 +175,27 @@ fn take_up(
         view: Arc::new(View::new(loaded.synced)),
         payloads: Arc::new(payloads.map_err(|error| io_error(&payload_dir, error))?),
         clock: Arc::clone(&config.clock),
-        key: config.entry_key.clone(),
+        signers: Arc::new(Signers::new(config.entry_key.clone())),
         origin: config.origin.clone(),
     })
 }
 
 /// `keys/entry-<seq>.pem`: which key signs from which entry on. For people: nothing takes its trust from there.
-fn write_public_key(dir: &Path, key: &VerifyingKey, from_seq: u64) -> Result<(), OpenError> {
-    let keys = dir.join("keys");
-    let path = keys.join(format!("entry-{from_seq}.pem"));
+pub fn write_public_key(dir: &Path, key: &VerifyingKey, from_seq: u64) -> io::Result<()> {
+    let path = dir.join("keys").join(format!("entry-{from_seq}.pem"));
     let pem = key.to_public_key_pem(LineEnding::LF);
-    let pem = pem.map_err(|error| io_error(&path, io::Error::other(error.to_string())))?;
-    for item in std::fs::read_dir(&keys).map_err(|error| io_error(&keys, error))? {
-        let path = item.map_err(|error| io_error(&keys, error))?.path();
-        if durable::read_if_present(&path).map_err(|error| io_error(&path, error))?
-            == Some(pem.clone().into())
-        {
-            return Ok(());
-        }
+    let pem = pem.map_err(|error| io::Error::other(error.to_string()))?;
+    if durable::read_if_present(&path)? == Some(pem.clone().into()) {
+        return Ok(());
     }
-    durable::replace(&path, pem.as_bytes()).map_err(|error| io_error(&path, error))
+    durable::replace(&path, pem.as_bytes())
+}
+
+/// The keys that lie beside the log: hints of whose signatures to expect, and no more than that.
+pub fn public_keys(dir: &Path) -> Vec<VerifyingKey> {
+    let items = std::fs::read_dir(dir.join("keys")).into_iter().flatten().flatten();
+    let pems = items.filter_map(|item| std::fs::read_to_string(item.path()).ok());
+    pems.filter_map(|pem| VerifyingKey::from_public_key_pem(&pem).ok()).collect()
 }
 
 fn start(
@@ -193,7 +210,7 @@ fn start(
     let tiles = Arc::new(Tiles::new(&config.dir, Arc::clone(&view)));
     let mut notary = Notary {
         view: Arc::clone(&view),
-        key: config.entry_key.clone(),
+        signers: Arc::clone(&writer.signers),
         origin: config.origin.clone(),
         files,
         tiles: Arc::clone(&tiles),
@@ -222,7 +239,7 @@ fn start(
         tiles,
         clock: Arc::clone(&config.clock),
         recent_proofs: recent_proofs.into(),
-        policy_dir: config.dir.join("policy"),
+        dir: config.dir.clone(),
         thread: Arc::new(thread),
     })
 }

@@ -58,6 +58,9 @@ fn of(body: &Body) -> Option<&ProofId> {
         | Body::AgentsChanged(_)
         | Body::CallOutcome(_)
         | Body::CallsDelivered(_)
+        | Body::KeyRotated(_)
+        | Body::OutcomeResolved(_)
+        | Body::PayloadsForgotten(_)
         | Body::RefusalsCounted(_) => None,
     }
 }

@@ -7,8 +7,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use latchgate_monitor::ports::{Commit, CommitError, Durability};
-use latchgate_wire::entry::{Body, GateStopped};
+use latchgate_wire::entry::{Body, GateStopped, Signed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::lock::Lock;
@@ -36,6 +37,20 @@ pub fn exit_process() -> OnFatal {
 
 enum Job {
     Commit { commit: Box<Commit>, answer: oneshot::Sender<Verdict>, _slot: OwnedSemaphorePermit },
+    Rotate(Box<Rotate>),
+    Close(Close),
+}
+
+/// Another key for the log.
+struct Rotate {
+    key: SigningKey,
+    signed: Signed,
+    answer: oneshot::Sender<Verdict>,
+}
+
+/// What ends a batch and is done behind it.
+enum Last {
+    Rotate(Box<Rotate>),
     Close(Close),
 }
 
@@ -56,6 +71,12 @@ impl Queue {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| ended())?;
         let (answer, verdict) = oneshot::channel();
         self.jobs.send(Job::Commit { commit: Box::new(commit), answer, _slot: slot }).map_err(|_| ended())?;
+        verdict.await.map_err(|_| ended())?
+    }
+
+    pub async fn rotate(&self, key: SigningKey, signed: Signed) -> Verdict {
+        let (answer, verdict) = oneshot::channel();
+        self.jobs.send(Job::Rotate(Box::new(Rotate { key, signed, answer }))).map_err(|_| ended())?;
         verdict.await.map_err(|_| ended())?
     }
 
@@ -103,7 +124,23 @@ impl Running {
             }
             match self.serve(first, waiting, &mut is_crowded) {
                 Ok(None) => {}
-                Ok(Some(Close { reason, answer })) => {
+                Ok(Some(Last::Rotate(rotate))) => {
+                    let Rotate { key, signed, answer } = *rotate;
+                    match self.writer.rotate(&key, signed) {
+                        Ok(verdict) => {
+                            let verdicts = [verdict];
+                            self.tell(&verdicts);
+                            let [verdict] = verdicts;
+                            // Whoever asked may have gone; the entry stands.
+                            let _ = answer.send(verdict);
+                        }
+                        Err(error) => {
+                            (self.on_fatal)(&format!("writing the ledger failed: {error}"));
+                            break;
+                        }
+                    }
+                }
+                Ok(Some(Last::Close(Close { reason, answer }))) => {
                     let closed = self.close(reason);
                     // Whoever closed may not wait for it.
                     let _ = answer.send(closed);
@@ -122,14 +159,14 @@ impl Running {
         drop(self.lock);
     }
 
-    /// One batch: `first` and what waits behind it, up to a close. `is_crowded` says afterwards whether there were several.
+    /// One batch: `first` and what waits behind it, up to what ends a batch. `is_crowded` says afterwards whether there were several.
     fn serve(
         &mut self,
         first: Job,
         waiting: &Receiver<Job>,
         is_crowded: &mut bool,
-    ) -> io::Result<Option<Close>> {
-        let (mut commits, mut answers, mut close) = (Vec::new(), Vec::new(), None);
+    ) -> io::Result<Option<Last>> {
+        let (mut commits, mut answers, mut last) = (Vec::new(), Vec::new(), None);
         let mut next = Some(first);
         while let Some(job) = next {
             match job {
@@ -137,8 +174,12 @@ impl Running {
                     commits.push(*commit);
                     answers.push((answer, _slot));
                 }
+                Job::Rotate(asked) => {
+                    last = Some(Last::Rotate(asked));
+                    break;
+                }
                 Job::Close(asked) => {
-                    close = Some(asked);
+                    last = Some(Last::Close(asked));
                     break;
                 }
             }
@@ -151,7 +192,7 @@ impl Running {
             // A caller that is gone asked for an entry that stands all the same.
             let _ = answer.send(verdict);
         }
-        Ok(close)
+        Ok(last)
     }
 
     /// Lets the threads behind the log know of its growth.

@@ -4,13 +4,15 @@
 //! the first that fails, and the bytes from there on are kept aside.
 
 use std::collections::HashMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
-use latchgate_wire::checkpoint::Checkpoint;
+use latchgate_wire::checkpoint::{Checkpoint, CheckpointError};
 use latchgate_wire::digest::Digest;
-use latchgate_wire::entry::{EntryError, FORMAT};
+use latchgate_wire::entry::{Body, Entry, EntryError, FORMAT, LINE_BYTES_MAX};
+use latchgate_wire::keychain::{self, Keychain};
 use latchgate_wire::merkle::Hash;
 use latchgate_wire::receipt::ProofId;
 
@@ -78,12 +80,19 @@ pub struct Recovery {
     pub cut_kept: Option<PathBuf>,
     /// Intents without outcome; their effects are recorded as unknown.
     pub unknown: Vec<u64>,
+    /// The log had gone over to the key that was to be the next.
+    pub took_next_key: bool,
     /// How far gate time lies before the last entry, or 0.
     pub clock_behind_ms: i64,
 }
 
-/// A checkpoint and the file that it was found in.
-pub type Known = (PathBuf, Checkpoint);
+/// A checkpoint, the file that it was found in, and the key that signed it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub path: PathBuf,
+    pub checkpoint: Checkpoint,
+    pub key: VerifyingKey,
+}
 
 /// A verified log.
 pub struct Loaded {
@@ -108,16 +117,30 @@ struct Stop {
     why: String,
 }
 
-/// Reads and verifies the log in `dir/log`, and cuts what does not belong to it.
-pub fn load(dir: &Path, origin: &str, key: &VerifyingKey, known: &[Known]) -> Result<Loaded, OpenError> {
+/// The key that a log says it began with: that of its first entry, which names it. Trust comes from where it leads.
+pub fn first_key(log_dir: &Path) -> Option<VerifyingKey> {
+    let (_, path) = segment::list(log_dir).ok()?.into_iter().next()?;
+    let mut line = Vec::new();
+    let file = BufReader::new(File::open(path).ok()?);
+    file.take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line).ok()?;
+    let entry = Entry::read(line.strip_suffix(b"\n")?).ok()?;
+    match entry.body {
+        Body::GateStarted(started) => keychain::parse(&started.entry_key),
+        _ => None,
+    }
+}
+
+/// Reads and verifies the log in `dir/log`, and cuts what does not belong to it. The log ends under one of `keys`.
+pub fn load(dir: &Path, origin: &str, keys: &[VerifyingKey], known: &[Known]) -> Result<Loaded, OpenError> {
     let log_dir = dir.join("log");
     let segments = segment::list(&log_dir).map_err(|error| io_error(&log_dir, error))?;
+    let own = *keys.first().ok_or_else(|| io_error(dir, io::Error::other("no key was given")))?;
+    let chain = Keychain::of(first_key(&log_dir).unwrap_or(own));
     let mut reader = Reader {
-        key,
         cursor: Cursor::start(Some(origin.to_owned())),
-        synced: Synced::empty(&log_dir),
+        synced: Synced::empty(&log_dir, chain),
         proofs: ProofWindow::default(),
-        roots: known.iter().map(|(_, checkpoint)| (checkpoint.size, None)).collect(),
+        roots: known.iter().map(|known| (known.checkpoint.size, None)).collect(),
         lines_seen: 0,
     };
     reader.note_root();
@@ -133,6 +156,11 @@ pub fn load(dir: &Path, origin: &str, key: &VerifyingKey, known: &[Known]) -> Re
     }
     if known.is_empty() && (segments.len() > 1 || reader.lines_seen > 1) {
         return Err(OpenError::NoCheckpoint { entries: reader.cursor.next_seq });
+    }
+    if reader.cursor.next_seq > 0 && !keys.contains(reader.synced.keys.last()) {
+        let size = known.iter().map(|known| known.checkpoint.size).max().unwrap_or(0);
+        let why = "its key is not this gate's, and no change of keys leads to that".to_owned();
+        return Err(OpenError::Tampered { seq: 0, size, why });
     }
     reader.hold_against(known, stop.as_ref())?;
     let next_seq = reader.cursor.next_seq;
@@ -154,8 +182,7 @@ pub fn load(dir: &Path, origin: &str, key: &VerifyingKey, known: &[Known]) -> Re
     Ok(Loaded { synced: reader.synced, recent_proofs: reader.proofs.into_proofs(), tail, cut })
 }
 
-struct Reader<'a> {
-    key: &'a VerifyingKey,
+struct Reader {
     cursor: Cursor,
     synced: Synced,
     proofs: ProofWindow,
@@ -165,7 +192,7 @@ struct Reader<'a> {
     lines_seen: usize,
 }
 
-impl Reader<'_> {
+impl Reader {
     /// Takes in a segment; gives where its entries end and what is wrong there.
     fn segment(&mut self, first_seq: u64, bytes: &[u8]) -> Result<(u64, Option<String>), OpenError> {
         let split = scan::split(bytes);
@@ -173,9 +200,13 @@ impl Reader<'_> {
         if first_seq != self.cursor.next_seq {
             return Ok((0, Some(format!("the segment in its place is named for entry {first_seq}"))));
         }
-        for lines in split.lines.chunks(BATCH_LINES) {
-            let opened = scan::open_all(bytes, lines, self.key);
+        let mut left = split.lines.as_slice();
+        while !left.is_empty() {
+            let lines = &left[..left.len().min(BATCH_LINES)];
+            let opened = scan::open_all(bytes, lines, self.synced.keys.last());
+            let mut taken = 0;
             for (line, range) in opened.into_iter().zip(lines) {
+                taken += 1;
                 let at = range.start as u64;
                 let line = match line {
                     Ok(line) => line,
@@ -187,11 +218,21 @@ impl Reader<'_> {
                 if let Err(broken) = self.cursor.check(&line.entry) {
                     return Ok((at, Some(broken.to_string())));
                 }
+                // Checked on a copy: what is taken in has passed.
+                let changed = match self.synced.keys.clone().follow(&line.entry) {
+                    Ok(changed) => changed,
+                    Err(error) => return Ok((at, Some(error.to_string()))),
+                };
                 self.cursor.advance(&line.entry);
                 self.proofs.push(&line.entry);
                 self.synced.push(&line, first_seq);
                 self.note_root();
+                if changed {
+                    // What follows is signed by another key.
+                    break;
+                }
             }
+            left = &left[taken..];
         }
         let fault = match split.rest {
             Rest::Empty => None,
@@ -209,8 +250,18 @@ impl Reader<'_> {
     /// The log contains every checkpoint known.
     fn hold_against(&self, known: &[Known], stop: Option<&Stop>) -> Result<(), OpenError> {
         let entries = self.cursor.next_seq;
-        for (path, checkpoint) in known {
+        for Known { path, checkpoint, key } in known {
             let (size, path) = (checkpoint.size, path.clone());
+            let signs = if size <= entries {
+                self.synced.keys.at(size) == key
+            } else {
+                self.synced.keys.contains(key)
+            };
+            // Before there is an entry only the keys that were given are known.
+            if entries > 0 && !signs {
+                let error = CheckpointError::Unsigned(checkpoint.origin.clone());
+                return Err(FileError::Note { path, error }.into());
+            }
             match (self.roots.get(&size).copied().flatten(), stop) {
                 (Some(root), _) if root == checkpoint.root => {}
                 (Some(_), _) => return Err(OpenError::Forked { size, checkpoint: path }),

@@ -47,13 +47,17 @@ pub fn split(bytes: &[u8]) -> Split {
 
 /// Checks form and signature of each line, on all cores, in order.
 pub fn open_all(bytes: &[u8], lines: &[Range<usize>], key: &VerifyingKey) -> Vec<Result<Line, EntryError>> {
+    map_all(lines, |line| Entry::open(&bytes[line.clone()], key))
+}
+
+/// Does something with each line, on all cores, in order.
+pub fn map_all<T: Send>(lines: &[Range<usize>], map: impl Fn(&Range<usize>) -> T + Sync) -> Vec<T> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = lines.len().div_ceil(cores).max(LINES_PER_THREAD_MIN);
-    let open = |lines: &[Range<usize>]| -> Vec<_> {
-        lines.iter().map(|line| Entry::open(&bytes[line.clone()], key)).collect()
-    };
+    let map = &map;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = lines.chunks(share).map(|lines| scope.spawn(move || open(lines))).collect();
+        let mapped = |lines: &'_ [Range<usize>]| -> Vec<T> { lines.iter().map(map).collect() };
+        let threads: Vec<_> = lines.chunks(share).map(|lines| scope.spawn(move || mapped(lines))).collect();
         threads
             .into_iter()
             .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

@@ -49,6 +49,9 @@ impl Mark {
             | Body::CallOutcome(_)
             | Body::CallsDelivered(_)
             | Body::ClockAccepted(_)
+            | Body::KeyRotated(_)
+            | Body::OutcomeResolved(_)
+            | Body::PayloadsForgotten(_)
             | Body::RefusalsCounted(_) => return None,
         };
         let minute = minute_of(entry.time);

@@ -1,7 +1,7 @@
 //! What an entry can be found by. Queries, the index and the scan that replaces it all ask this one function.
 
 use latchgate_wire::api::AuditQuery;
-use latchgate_wire::entry::{Body, Call, Entry, RevocationTarget};
+use latchgate_wire::entry::{Body, Call, Entry, Forgotten, RevocationTarget};
 use latchgate_wire::receipt::Who;
 
 /// A name with its kind, such as `kind:call.intent` or `id:rcpt_...`.
@@ -38,6 +38,9 @@ pub fn kind(body: &Body) -> &'static str {
         Body::CallsDelivered(_) => "calls.delivered",
         Body::ClockAccepted(_) => "clock.accepted",
         Body::RefusalsCounted(_) => "refusals.counted",
+        Body::KeyRotated(_) => "key.rotated",
+        Body::OutcomeResolved(_) => "outcome.resolved",
+        Body::PayloadsForgotten(_) => "payloads.forgotten",
     }
 }
 
@@ -82,12 +85,19 @@ pub fn of(entry: &Entry) -> Vec<Term> {
             terms.id(&receipt.session_id);
             receipt.approval.iter().for_each(|approval| terms.id(&approval.id));
         }
+        Body::OutcomeResolved(resolved) => terms.id(&resolved.receipt_id),
+        Body::PayloadsForgotten(forgotten) => match &forgotten.of {
+            Forgotten::Receipt(receipt) => terms.id(receipt),
+            Forgotten::Session(session) => terms.id(session),
+            Forgotten::Before(_) | Forgotten::Retention { .. } => {}
+        },
         Body::GateStarted(_)
         | Body::GateRecovered(_)
         | Body::GateStopped(_)
         | Body::ConfigChanged(_)
         | Body::OperatorsChanged(_)
         | Body::AgentsChanged(_)
+        | Body::KeyRotated(_)
         | Body::CallsDelivered(_)
         | Body::ClockAccepted(_)
         | Body::RefusalsCounted(_) => {}

@@ -6,8 +6,11 @@ use std::{io, path::Path};
 
 use latchgate_monitor::ports::Finished;
 use latchgate_wire::entry::{Body, Entry, Line};
+use latchgate_wire::ids::TraceId;
+use latchgate_wire::keychain::Keychain;
 use latchgate_wire::merkle::{Frontier, leaf_hash};
 use latchgate_wire::proof::ProofError;
+use latchgate_wire::receipt::Receipt;
 use latchgate_wire::tile::TileError;
 use tokio::sync::watch;
 
@@ -20,6 +23,7 @@ pub struct Synced {
     pub state: State,
     pub tree: Frontier,
     pub places: Places,
+    pub keys: Keychain,
 }
 
 /// Counters for `stats`.
@@ -58,8 +62,8 @@ impl From<TileError> for ReadError {
 }
 
 impl Synced {
-    pub fn empty(log_dir: &Path) -> Self {
-        Self { state: State::default(), tree: Frontier::default(), places: Places::new(log_dir) }
+    pub fn empty(log_dir: &Path, keys: Keychain) -> Self {
+        Self { state: State::default(), tree: Frontier::default(), places: Places::new(log_dir), keys }
     }
 
     /// Takes in the next entry, which is durable.
@@ -67,6 +71,8 @@ impl Synced {
         self.tree.push(leaf_hash(line.bytes()));
         self.places.push(segment_first_seq, line.bytes().len() as u64 + 1);
         self.state.apply(&line.entry);
+        // Whoever took the entry in has checked it.
+        let _changed = self.keys.follow(&line.entry);
     }
 }
 
@@ -121,9 +127,15 @@ impl View {
         let wrong = |why: &str| ReadError::Entry { seq, why: why.to_owned() };
         let entry = self.entry(seq)?.ok_or_else(|| wrong("there is no such entry"))?;
         match entry.body {
-            Body::CallOutcome(receipt) => Ok(Arc::new(Finished { seq, trace_id: entry.trace_id, receipt })),
+            Body::CallOutcome(receipt) => Ok(self.finished_as(seq, entry.trace_id, receipt)),
             _ => Err(wrong("expected a `call.outcome`")),
         }
+    }
+
+    /// An outcome with what is known of it beside its entry.
+    pub fn finished_as(&self, seq: u64, trace_id: Option<TraceId>, receipt: Receipt) -> Arc<Finished> {
+        let resolution = self.read().state.resolution(receipt.intent_seq);
+        Arc::new(Finished { seq, trace_id, receipt, resolution })
     }
 }
 

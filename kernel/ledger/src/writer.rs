@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use latchgate_monitor::ports::{Clock, Commit, CommitError, Committed, Durability};
-use latchgate_wire::entry::{Body, Entry, EntryError, FORMAT, LINE_BYTES_MAX, Line};
+use latchgate_wire::entry::{Body, Entry, EntryError, FORMAT, LINE_BYTES_MAX, Line, Signed};
+use latchgate_wire::keychain;
 use latchgate_wire::time::Timestamp;
 
 use crate::payload::PayloadStore;
 use crate::segment::Tail;
+use crate::signers::Signers;
 use crate::state::{Objection, State};
 use crate::view::{View, count};
 
@@ -39,7 +41,7 @@ pub struct Writer {
     pub view: Arc<View>,
     pub payloads: Arc<PayloadStore>,
     pub clock: Arc<dyn Clock>,
-    pub key: SigningKey,
+    pub signers: Arc<Signers>,
     pub origin: String,
 }
 
@@ -68,6 +70,26 @@ impl Writer {
             self.view.publish(&batch.lines, self.tail.first_seq());
         }
         Ok(verdicts)
+    }
+
+    /// Hands the log over to another key by an entry of its own.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn rotate(&mut self, new: &SigningKey, signed: Signed) -> io::Result<Verdict> {
+        let seq = self.state.size();
+        let no_key = || io::Error::other("no key signs");
+        let old = self.signers.at(seq).ok_or_else(no_key)?;
+        let rotated = keychain::rotation(&self.origin, seq, &old.verifying_key(), new, signed);
+        let body = Body::KeyRotated(rotated);
+        self.signers.change(seq + 1, new.clone());
+        let mut verdicts =
+            self.commit(vec![Commit { trace_id: None, body, payload: Durability::Buffered }])?;
+        let verdict = verdicts.pop().ok_or_else(no_key)?;
+        if verdict.is_err() {
+            self.signers.change_back(seq + 1);
+        }
+        Ok(verdict)
     }
 
     fn accept(&mut self, commit: Commit, batch: &mut Batch) -> io::Result<Verdict> {
@@ -114,7 +136,8 @@ impl Writer {
             trace_id: commit.trace_id,
             body: commit.body,
         };
-        entry.sign(&self.key)
+        let key = self.signers.at(entry.seq).ok_or_else(|| EntryError::Shape("no key signs it".into()))?;
+        entry.sign(&key)
     }
 
     /// Gate time never goes back in entries.

@@ -2,6 +2,7 @@
 
 use latchgate_wire::api::{Executed, Pending, VerificationSummary};
 use latchgate_wire::digest::Digest;
+use latchgate_wire::entry::Resolution;
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::problem::{Code, Problem};
 use latchgate_wire::receipt::{EffectStatus, FailureClass, Receipt};
@@ -47,11 +48,11 @@ impl Answer {
         let receipt = &finished.receipt;
         let trace_id = finished.trace_id.unwrap_or(trace_id);
         let Some(at) = receipt.result.as_ref().and_then(|result| result.payload) else {
-            return Ok(executed(receipt, finished.seq, trace_id, Value::Null, None));
+            return Ok(resolved(executed(receipt, finished.seq, trace_id, Value::Null, None), finished));
         };
         let stored = ResultPayload::read(payloads, at)?;
         let failure = stored.error.as_deref().map(|message| (message, stored.remediation.as_deref()));
-        Ok(executed(receipt, finished.seq, trace_id, stored.output.clone(), failure))
+        Ok(resolved(executed(receipt, finished.seq, trace_id, stored.output.clone(), failure), finished))
     }
 
     pub fn held(held: &Held) -> Self {
@@ -79,6 +80,22 @@ impl Answer {
         problem.trace_id = Some(trace_id);
         Self::Problem(Box::new(problem))
     }
+}
+
+/// The gate does not know what happened; an operator has looked, and the agent is told so.
+fn resolved(answer: Answer, finished: &Finished) -> Answer {
+    let (Answer::Problem(mut problem), Some(resolution)) = (answer.clone(), finished.resolution) else {
+        return answer;
+    };
+    let (effect, found) = match resolution {
+        Resolution::Done => (EffectStatus::Done, "it was done"),
+        Resolution::NotDone => (EffectStatus::None, "nothing was done"),
+    };
+    problem.effect = effect;
+    problem.retryable = false;
+    problem.detail = format!("the call was cut short; an operator has looked: {found}");
+    problem.remediation = Some("call again only if it is to happen once more".into());
+    Answer::Problem(problem)
 }
 
 fn executed(

@@ -118,6 +118,8 @@ impl From<Refusal> for Denial {
             Refusal::IdempotencyMismatch => {
                 Self::new(Code::IdempotencyMismatch, detail).remedy("use a new key for a new request")
             }
+            Refusal::NotUnknown => Self::new(Code::Conflict, detail)
+                .remedy("`latchgate ledger unknown` lists what waits for somebody to look"),
             Refusal::NoIntent => Self::fault(detail),
             Refusal::LimitReached { .. } => {
                 Self::new(Code::BudgetExhausted, detail).remedy("wait, or ask the operator for more")

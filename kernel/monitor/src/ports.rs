@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use latchgate_wire::digest::{Digest, Salt};
-use latchgate_wire::entry::{Body, CallHeld, Line, Reach};
+use latchgate_wire::entry::{Body, CallHeld, Line, Reach, Resolution};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{ActionRef, ApprovalRef, PayloadAt, Receipt, Who, Window};
@@ -129,6 +129,8 @@ pub enum Refusal {
     IdempotencyMismatch,
     #[error("no such open intent")]
     NoIntent,
+    #[error("there is no call whose outcome is unknown under this receipt, or somebody has resolved it")]
+    NotUnknown,
     #[error("too many calls are held for this principal")]
     TooManyHeld,
     #[error("the budget of this {} is used up", .window.as_str())]
@@ -177,6 +179,8 @@ pub struct Finished {
     pub seq: u64,
     pub trace_id: Option<TraceId>,
     pub receipt: Receipt,
+    /// What an operator found out, where the outcome was unknown.
+    pub resolution: Option<Resolution>,
 }
 
 /// A held call and what became of it.

@@ -11,7 +11,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::ids::{ApprovalId, GrantId, LeaseId, SessionId, TraceId};
+use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
 use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
 use crate::receipt::*;
@@ -81,6 +81,12 @@ pub enum Body {
     ClockAccepted(ClockAccepted),
     #[serde(rename = "refusals.counted")]
     RefusalsCounted(RefusalsCounted),
+    #[serde(rename = "key.rotated")]
+    KeyRotated(KeyRotated),
+    #[serde(rename = "outcome.resolved")]
+    OutcomeResolved(OutcomeResolved),
+    #[serde(rename = "payloads.forgotten")]
+    PayloadsForgotten(PayloadsForgotten),
 }
 
 /// A gate took up the log.
@@ -419,6 +425,75 @@ pub struct ClockAccepted {
 pub struct RefusalsCounted {
     pub since: Timestamp,
     pub counts: BTreeMap<String, u64>,
+}
+
+/// The log's key changes. The key that was signs this entry; the one that signs from the next entry on has its word in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRotated {
+    /// Ed25519 public keys, base64url.
+    pub old_key: String,
+    pub new_key: String,
+    /// The new key's signature over what [`crate::keychain`] says, base64url.
+    pub accepted: String,
+    /// Who asked for it.
+    pub signed: Signed,
+}
+
+/// What an operator found out about a call that may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resolution {
+    Done,
+    NotDone,
+}
+
+impl Resolution {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotDone => "not-done",
+        }
+    }
+}
+
+/// An outcome that was unknown is known now, by an operator's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeResolved {
+    pub receipt_id: ReceiptId,
+    /// `seq` of the intent that the receipt answers.
+    pub intent_seq: u64,
+    pub resolution: Resolution,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub signed: Signed,
+}
+
+/// Whose payloads are forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forgotten {
+    Receipt(ReceiptId),
+    Session(SessionId),
+    /// Everything of calls whose entries are older.
+    Before(Timestamp),
+    /// By the setting for actions of that class.
+    Retention {
+        class: String,
+        before: Timestamp,
+    },
+}
+
+/// The keys of these payloads are destroyed: nobody can read them any more. The entries that name them stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayloadsForgotten {
+    pub of: Forgotten,
+    pub payloads: Vec<PayloadAt>,
+    /// Absent where a setting demands it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
 }
 
 /// Why a line is no entry of this log.

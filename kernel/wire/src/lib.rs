@@ -4,7 +4,7 @@
 //! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`), how bytes become values
 //! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
 //! `operator_token`), what is written down (`entry`, `receipt`,
-//! `merkle`, `proof`, `tile`, `checkpoint`), and what is answered (`problem`, `api`, `stats`).
+//! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `bundle`), and what is answered (`problem`, `api`, `stats`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
@@ -24,8 +24,10 @@ pub mod lease;
 pub mod operator_token;
 pub mod sealed_key;
 
+pub mod bundle;
 pub mod checkpoint;
 pub mod entry;
+pub mod keychain;
 pub mod merkle;
 pub mod proof;
 pub mod receipt;

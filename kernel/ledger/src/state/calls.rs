@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use latchgate_wire::digest::Digest;
-use latchgate_wire::entry::{Call, CallHeld, CallIntent, Entry};
+use latchgate_wire::entry::{Call, CallHeld, CallIntent, Entry, OutcomeResolved, Resolution};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{EffectStatus, Receipt, ResultKind};
@@ -93,6 +93,8 @@ struct Done {
     fate: Fate,
     /// Named by a key or an approval, so asked for by that name even when delivered.
     is_named: bool,
+    /// What an operator found out, where it was unknown.
+    resolution: Option<Resolution>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,15 +134,42 @@ impl Calls {
 
     /// Running, or ended in a way that still has to be resolved.
     pub fn is_unsettled(&self, intent_seq: u64) -> bool {
-        self.is_open(intent_seq) || self.done.get(&intent_seq).is_some_and(|d| d.fate == Fate::Unknown)
+        self.is_open(intent_seq) || self.is_unknown(intent_seq)
     }
 
     pub fn outcome_seq(&self, intent_seq: u64) -> Option<u64> {
         self.done.get(&intent_seq).map(|done| done.seq)
     }
 
-    pub fn unknown_len(&self) -> usize {
-        self.done.values().filter(|done| done.fate == Fate::Unknown).count()
+    /// Where the outcomes lie that are still unknown.
+    pub fn unknown(&self) -> impl Iterator<Item = u64> {
+        self.done.values().filter(|done| done.fate == Fate::Unknown).map(|done| done.seq)
+    }
+
+    pub fn is_unknown(&self, intent_seq: u64) -> bool {
+        self.done.get(&intent_seq).is_some_and(|done| done.fate == Fate::Unknown)
+    }
+
+    pub fn resolution(&self, intent_seq: u64) -> Option<Resolution> {
+        self.done.get(&intent_seq)?.resolution
+    }
+
+    /// Somebody looked. What was not done may be tried again at once; what was done is answered so, once more.
+    pub fn resolved(&mut self, resolved: &OutcomeResolved, now: Timestamp) {
+        let Some(done) = self.done.get_mut(&resolved.intent_seq) else { return };
+        if done.fate != Fate::Unknown {
+            return;
+        }
+        done.resolution = Some(resolved.resolution);
+        done.at = now;
+        match resolved.resolution {
+            Resolution::Done => done.fate = Fate::Answered,
+            Resolution::NotDone => {
+                done.fate = Fate::Harmless;
+                let request = done.request;
+                self.unjoin(request, resolved.intent_seq);
+            }
+        }
     }
 
     /// `held` says of a held call whether it still waits.
@@ -239,6 +268,7 @@ impl Calls {
             request: RequestId::of(&call.who.principal, &call.action.id, &call.request_hash),
             fate: fate(receipt),
             is_named: call.idempotency_key.is_some() || open.intent.approval.is_some(),
+            resolution: None,
         };
         let is_unknown_write = done.fate == Fate::Unknown && !call.is_read;
         let is_undelivered_write = done.fate == Fate::Answered && !call.is_read;

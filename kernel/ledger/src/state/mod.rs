@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 use latchgate_monitor::ports::{Approval, ApprovalStatus, CallIdentity, Refusal, StandingApproval};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{
-    ApprovalDecided, Body, Call, CallIntent, ConfigChanged, Decision, Entry, OperatorKey,
+    ApprovalDecided, Body, Call, CallIntent, ConfigChanged, Decision, Entry, OperatorKey, Resolution,
 };
 use latchgate_wire::ids::{ApprovalId, SessionId};
 use latchgate_wire::principal::Principal;
@@ -89,6 +89,9 @@ impl State {
             Body::StandingRevoked(revoked) => self.admit_standing_revoked(revoked),
             Body::OperatorsChanged(changed) => self.admit_operators(changed),
             Body::AgentsChanged(changed) => self.admit_change(changed.signed.as_ref()),
+            Body::KeyRotated(rotated) => self.admit_change(Some(&rotated.signed)),
+            Body::OutcomeResolved(resolved) => self.admit_resolution(resolved),
+            Body::PayloadsForgotten(forgotten) => self.admit_forgotten(forgotten),
             Body::GateStarted(_)
             | Body::GateRecovered(_)
             | Body::GateStopped(_)
@@ -119,10 +122,13 @@ impl State {
             Body::CallIntent(intent) => self.apply_intent(intent, entry),
             Body::CallOutcome(receipt) => self.apply_outcome(receipt, entry),
             Body::CallsDelivered(delivered) => self.calls.delivered(&delivered.intents),
+            Body::OutcomeResolved(resolved) => self.calls.resolved(resolved, now),
             Body::GateStarted(_)
             | Body::GateRecovered(_)
             | Body::GateStopped(_)
             | Body::CallDenied(_)
+            | Body::KeyRotated(_)
+            | Body::PayloadsForgotten(_)
             | Body::ClockAccepted(_)
             | Body::RefusalsCounted(_) => {}
         }
@@ -306,7 +312,19 @@ impl State {
     }
 
     pub fn unknown_len(&self) -> usize {
-        self.calls.unknown_len()
+        self.calls.unknown().count()
+    }
+
+    /// Where the outcomes lie that may have happened and that nobody has resolved, in the order of the log.
+    pub fn unknown(&self) -> Vec<u64> {
+        let mut unknown: Vec<_> = self.calls.unknown().collect();
+        unknown.sort_unstable();
+        unknown
+    }
+
+    /// What an operator found out about the call of an intent, while its outcome is remembered.
+    pub fn resolution(&self, intent_seq: u64) -> Option<Resolution> {
+        self.calls.resolution(intent_seq)
     }
 }
 

@@ -3,8 +3,8 @@
 use latchgate_monitor::ports::{Approval, ApprovalStatus, Refusal};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{
-    ApprovalDecided, Call, CallHeld, CallIntent, Decision, LeaseIssued, OperatorsChanged, Role, Signed,
-    StandingRevoked,
+    ApprovalDecided, Call, CallHeld, CallIntent, Decision, Forgotten, LeaseIssued, OperatorsChanged,
+    OutcomeResolved, PayloadsForgotten, Role, Signed, StandingRevoked,
 };
 use latchgate_wire::receipt::{ApprovalRef, ApprovalScope, Receipt, Verdict, Who};
 use latchgate_wire::time::Timestamp;
@@ -112,6 +112,11 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn admit_resolution(&self, resolved: &OutcomeResolved) -> Admission {
+        self.signed(Some(&resolved.signed), Role::Approver)?;
+        require(self.calls.is_unknown(resolved.intent_seq), Refusal::NotUnknown)
+    }
+
     /// The session that a lease in force belongs to. One that no entry opened counts as revoked.
     fn live_session(&self, who: &Who) -> Result<&Session, Objection> {
         require(!self.is_revoked(who), Refusal::Revoked)?;
@@ -157,6 +162,14 @@ impl State {
     /// Operators and agents change by an admin's word, or by files that the gate found changed.
     pub(super) fn admit_change(&self, signed: Option<&Signed>) -> Admission {
         signed.map_or(Ok(()), |signed| self.signed(Some(signed), Role::Admin).map(|_| ()))
+    }
+
+    /// Payloads are forgotten by an admin's word, or by a setting, which then says so.
+    pub(super) fn admit_forgotten(&self, forgotten: &PayloadsForgotten) -> Admission {
+        match (&forgotten.of, &forgotten.signed) {
+            (Forgotten::Retention { .. }, None) => Ok(()),
+            (_, signed) => self.signed(signed.as_ref(), Role::Admin).map(|_| ()),
+        }
     }
 
     /// Whoever is no admin changes nothing but their own key and token.

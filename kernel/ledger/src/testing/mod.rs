@@ -295,6 +295,8 @@ impl Home {
             last_checkpoint: self.last_checkpoint(),
             origin: ORIGIN.into(),
             entry_key: key(),
+
+            next_key: None,
             payload_key: Zeroizing::new([9; 32]),
             clock: self.clock.clone(),
             version: "test".into(),
@@ -344,4 +346,20 @@ pub fn abandon(ledger: Ledger) {
 pub fn lines(path: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
     crate::scan::split(&bytes).lines.into_iter().map(|range| bytes[range].to_vec()).collect()
+}
+
+/// Verifies the ledger of a home that is closed.
+pub fn verified(home: &Home) -> crate::verify::Report {
+    verified_with(home, crate::verify::Trust::Key(key().verifying_key()))
+}
+
+pub fn verified_with(home: &Home, trust: crate::verify::Trust) -> crate::verify::Report {
+    crate::verify::verify(&crate::verify::Request {
+        dir: &home.ledger_dir(),
+        trust,
+        remembered: &[home.last_checkpoint()],
+        since: None,
+        progress: &|_| {},
+    })
+    .unwrap()
 }

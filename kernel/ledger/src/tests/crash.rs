@@ -6,7 +6,6 @@ use latchgate_wire::entry::*;
 
 use crate::testing::disk::FaultyDisk;
 use crate::testing::*;
-use crate::verify::{Trust, verify};
 
 /// xorshift64*: the same runs every time.
 struct Chance(u64);
@@ -73,8 +72,7 @@ fn run(seed: u64) -> u64 {
     let found = ledger.entries(0, 10_000).unwrap();
     assert!(answered.iter().all(|line| found.contains(line)), "seed {seed}");
     close(&ledger);
-    let report =
-        verify(&home.ledger_dir(), Trust::Key(key().verifying_key()), Some(&home.last_checkpoint())).unwrap();
+    let report = verified(&home);
     assert_eq!(report.findings, [], "seed {seed}");
     torn
 }

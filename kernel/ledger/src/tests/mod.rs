@@ -1,6 +1,7 @@
 //! The ledger as a whole, on real files.
 
 mod crash;
+mod keys;
 mod lifecycle;
 mod query;
 mod recovery;

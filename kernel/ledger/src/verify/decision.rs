@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use latchgate_wire::dpop::{self, Expected};
-use latchgate_wire::entry::{ApprovalDecided, Decision, Signed, StandingRevoked};
+use latchgate_wire::entry::{ApprovalDecided, Decision, OutcomeResolved, Signed, StandingRevoked};
 use latchgate_wire::json::{self, Limits};
 use latchgate_wire::time::Timestamp;
 use serde_json::{Value, json};
@@ -39,6 +39,24 @@ pub fn check(decided: &ApprovalDecided, at: Timestamp) -> Result<(), String> {
 /// What is wrong with the signature behind a standing approval's end, if anything.
 pub fn check_revocation(revoked: &StandingRevoked, at: Timestamp) -> Result<(), String> {
     check_signed(&revoked.signed, &format!("/standing/{}/revoke", revoked.approval_id), at)
+}
+
+/// What is wrong with the word behind an outcome that was resolved, if anything.
+pub fn check_resolution(resolved: &OutcomeResolved, at: Timestamp) -> Result<(), String> {
+    let signed = &resolved.signed;
+    check_signed(signed, &format!("/ledger/unknown/{}", resolved.receipt_id), at)?;
+    let body = json::parse(signed.body.as_bytes(), Limits::DEFAULT).map_err(|error| error.to_string())?;
+    let said = body.get("resolution").and_then(Value::as_str);
+    if said == Some(resolved.resolution.as_str()) {
+        Ok(())
+    } else {
+        Err("the operator signed another answer".into())
+    }
+}
+
+/// What is wrong with a request that an entry rests on, if anything.
+pub fn check_request(signed: &Signed, route: &str, at: Timestamp) -> Result<(), String> {
+    check_signed(signed, route, at)
 }
 
 /// A proof for that route, by the key that the entry names, over that body.

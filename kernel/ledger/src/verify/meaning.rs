@@ -1,9 +1,13 @@
 //! Whether the entries make sense one after the other, by the rules that the writer admitted them by.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use ed25519_dalek::VerifyingKey;
 use latchgate_wire::digest::Digest;
-use latchgate_wire::entry::{Body, Entry};
+use latchgate_wire::entry::{Body, Entry, OutcomeResolved};
+use latchgate_wire::ids::ReceiptId;
+use latchgate_wire::keychain;
+use latchgate_wire::receipt::EffectStatus;
 
 use super::decision;
 use crate::proofs::ProofWindow;
@@ -13,29 +17,20 @@ use crate::state::State;
 type Fault = (&'static str, String);
 
 /// The fold over the entries so far, and what only verification asks.
+#[derive(Default)]
 pub struct Meaning {
-    /// base64url.
-    key: String,
     state: State,
     proofs: ProofWindow,
+    /// Receipts of outcomes that are still unknown, by intent.
+    unknown: HashMap<u64, ReceiptId>,
     /// Every policy that was ever in force.
     policies: HashSet<Digest>,
     started_at: u64,
 }
 
 impl Meaning {
-    pub fn new(key: String) -> Self {
-        Self {
-            key,
-            state: State::default(),
-            proofs: ProofWindow::default(),
-            policies: HashSet::new(),
-            started_at: 0,
-        }
-    }
-
-    /// What is wrong with the next entry.
-    pub fn entry(&mut self, entry: &Entry) -> Vec<Fault> {
+    /// What is wrong with the next entry, which that key signs.
+    pub fn entry(&mut self, entry: &Entry, key: &VerifyingKey) -> Vec<Fault> {
         let mut faults = Vec::new();
         if let Err(objection) = self.state.admit(&entry.body, entry.time) {
             faults.push(("meaning", format!("the gate's own rules do not admit it: {objection}")));
@@ -43,17 +38,17 @@ impl Meaning {
         if !self.proofs.push(entry) {
             faults.push(("proof", "its proof of possession was used before".to_owned()));
         }
-        faults.extend(self.body(entry));
+        faults.extend(self.body(entry, key));
         self.state.apply(entry);
         faults
     }
 
-    fn body(&mut self, entry: &Entry) -> Option<Fault> {
+    fn body(&mut self, entry: &Entry, key: &VerifyingKey) -> Option<Fault> {
         match &entry.body {
             Body::GateStarted(started) => {
                 self.started_at = entry.seq;
-                if started.entry_key != self.key {
-                    return Some(("key", "it names another key than the one that it is checked with".into()));
+                if started.entry_key != keychain::text(key) {
+                    return Some(("key", "it names another key than the one that signs here".into()));
                 }
                 let is_ahead = started.checkpoint_size.is_some_and(|size| size > entry.seq);
                 is_ahead
@@ -74,6 +69,20 @@ impl Meaning {
             Body::StandingRevoked(revoked) => {
                 decision::check_revocation(revoked, entry.time).err().map(|why| ("decision", why))
             }
+            Body::KeyRotated(rotated) => {
+                decision::check_request(&rotated.signed, "/ledger/rotate-key", entry.time).err().map(decision)
+            }
+            Body::OutcomeResolved(resolved) => self.resolved(resolved, entry),
+            Body::PayloadsForgotten(forgotten) => {
+                let signed = forgotten.signed.as_ref()?;
+                decision::check_request(signed, "/ledger/forget", entry.time).err().map(decision)
+            }
+            Body::CallOutcome(receipt) => {
+                if receipt.effect() == EffectStatus::Unknown {
+                    self.unknown.insert(receipt.intent_seq, receipt.receipt_id);
+                }
+                None
+            }
             Body::CallIntent(_) => {
                 let oldest = self.state.open_calls().next().map(|(seq, _)| seq);
                 let left = oldest.filter(|seq| *seq < self.started_at)?;
@@ -86,11 +95,18 @@ impl Meaning {
             | Body::LeaseIssued(_)
             | Body::LeaseRevoked(_)
             | Body::CallHeld(_)
-            | Body::CallOutcome(_)
             | Body::CallsDelivered(_)
             | Body::ClockAccepted(_)
             | Body::RefusalsCounted(_) => None,
         }
+    }
+
+    /// It names the receipt that is unknown, and says what the operator signed.
+    fn resolved(&mut self, resolved: &OutcomeResolved, entry: &Entry) -> Option<Fault> {
+        if self.unknown.remove(&resolved.intent_seq) != Some(resolved.receipt_id) {
+            return Some(("meaning", "it names no receipt that is unknown here".into()));
+        }
+        decision::check_resolution(resolved, entry.time).err().map(decision)
     }
 
     pub fn notes(&self) -> Vec<String> {
@@ -101,4 +117,8 @@ impl Meaning {
             }
         }
     }
+}
+
+fn decision(why: String) -> Fault {
+    ("decision", why)
 }

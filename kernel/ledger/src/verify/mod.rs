@@ -4,23 +4,26 @@
 //! the log of a running gate too, whose last line may be on its way.
 
 mod decision;
+mod lines;
 mod meaning;
+mod tiles;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use ed25519_dalek::VerifyingKey;
 use latchgate_wire::checkpoint::Checkpoint;
-use latchgate_wire::entry::{Body, Entry, EntryError, Line};
+use latchgate_wire::entry::{Entry, EntryError};
 use latchgate_wire::jws;
+use latchgate_wire::keychain::{self, Keychain};
 use latchgate_wire::merkle::{Frontier, Hash, leaf_hash};
 
+use self::lines::{Part, Signing};
 use self::meaning::Meaning;
-use crate::scan::{self, BATCH_LINES, Break, Cursor, Rest};
-use crate::{checkpoint, segment};
+use self::tiles::TileCheck;
+use crate::scan::{Break, Cursor, Rest};
+use crate::{checkpoint, recover, segment};
 
 /// Findings kept; a log that was replaced as a whole has no end of them.
 const FINDINGS_MAX: usize = 1_000;
@@ -39,10 +42,32 @@ pub enum Trust {
 pub struct Finding {
     /// The entry, where it is one entry's.
     pub seq: Option<u64>,
-    /// `signature`, `sequence`, `time`, `gate`, `key`, `checkpoint`, `torn`, `meaning`, `proof`, `policy`, `decision`.
+    /// `signature`, `sequence`, `time`, `gate`, `key`, `checkpoint`, `torn`, `meaning`, `proof`, `policy`, `decision`, `tile`.
     pub rule: &'static str,
     /// What was found and what it means.
     pub message: String,
+}
+
+/// What is checked, and against what.
+pub struct Request<'a> {
+    /// The ledger directory.
+    pub dir: &'a Path,
+    pub trust: Trust,
+    /// Checkpoints kept elsewhere, all of which the log must contain.
+    pub remembered: &'a [PathBuf],
+    /// A checkpoint that an earlier check has reached: entries in front of it are held to its root alone, not to their
+    /// signatures.
+    pub since: Option<&'a Path>,
+    /// Told now and then.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub entries: u64,
+    pub bytes: u64,
+    pub bytes_in_all: u64,
 }
 
 /// What verification came to.
@@ -51,8 +76,10 @@ pub struct Report {
     pub origin: Option<String>,
     /// Lines read as entries.
     pub entries: u64,
-    /// The key that was used, base64url.
+    /// The key that was given, base64url; without one the first that the log names.
     pub key: Option<String>,
+    /// Every key of the log with the first entry that it signs, base64url.
+    pub keys: Vec<(u64, String)>,
     /// The key came from the caller.
     pub pinned: bool,
     /// The largest checkpoint that the log contains.
@@ -90,75 +117,98 @@ impl Report {
     }
 }
 
-/// Checks the ledger in `dir`, and that it contains the checkpoint in `last_checkpoint` too, where one is given.
+/// Checks a ledger.
 ///
 /// # Errors
 /// When the log cannot be read at all. Everything else is a finding.
-pub fn verify(dir: &Path, trust: Trust, last_checkpoint: Option<&Path>) -> Result<Report, VerifyError> {
+pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
     jws::install_crypto();
-    let log_dir = dir.join("log");
-    let io_error = |path: &Path| {
-        let path = path.to_owned();
-        move |error| VerifyError::Io { path, error }
-    };
+    let log_dir = request.dir.join("log");
+    let io_error = |path: &Path, error| VerifyError::Io { path: path.to_owned(), error };
     // Checkpoints first: what a running gate appends meanwhile only makes the log longer.
-    let files: Vec<_> =
-        [Some(dir.join("checkpoint")), last_checkpoint.map(Path::to_owned)].into_iter().flatten().collect();
-    let mut segments = segment::list(&log_dir).map_err(io_error(&log_dir))?;
+    let files = [request.dir.join("checkpoint")].into_iter().chain(request.remembered.iter().cloned());
+    let since = request.since.map(Path::to_owned);
+    let mut report = Report::default();
+    let notes = read_notes(files.chain(since.clone()), &mut report);
+    let mut segments = segment::list(&log_dir).map_err(|error| io_error(&log_dir, error))?;
     segments.retain(|(_, path)| path.is_file());
-    let Some((_, first)) = segments.first() else { return Err(VerifyError::NoLog { path: log_dir }) };
-    let (key, pinned) = match trust {
-        Trust::Key(key) => (key, true),
-        Trust::SelfConsistent => (key_in(&std::fs::read(first).map_err(io_error(first))?)?, false),
-    };
-    let mut report = Report { key: Some(BASE64URL.encode(key.as_bytes())), pinned, ..Report::default() };
-    let checkpoints = read_checkpoints(&files, &key, &mut report);
-    let mut check = Check::new(key, &checkpoints, report);
-    let last = segments.len() - 1;
-    for (index, (first_seq, path)) in segments.iter().enumerate() {
-        let bytes = std::fs::read(path).map_err(io_error(path))?;
-        check.segment(*first_seq, &bytes, index == last);
+    if segments.is_empty() {
+        return Err(VerifyError::NoLog { path: log_dir });
     }
-    Ok(check.finish(&checkpoints))
-}
-
-/// The key that the first entry names.
-fn key_in(segment: &[u8]) -> Result<VerifyingKey, VerifyError> {
-    let no_key = |why: &str| VerifyError::NoKey(why.to_owned());
-    let first = scan::split(segment).lines.first().cloned().ok_or_else(|| no_key("it is empty"))?;
-    let entry = Entry::read(&segment[first]).map_err(|error| no_key(&error.to_string()))?;
-    let Body::GateStarted(started) = entry.body else {
-        return Err(no_key("expected `gate.started` as its first entry"));
+    let named = recover::first_key(&log_dir);
+    let (first, given) = match request.trust {
+        Trust::Key(key) => (named.unwrap_or(key), Some(key)),
+        Trust::SelfConsistent => {
+            let no_key = || VerifyError::NoKey("expected `gate.started` with an Ed25519 key first".into());
+            (named.ok_or_else(no_key)?, None)
+        }
     };
-    let bytes = BASE64URL.decode(&started.entry_key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-    key.ok_or_else(|| no_key("expected an Ed25519 key in its first entry"))
+    report.key = Some(keychain::text(given.as_ref().unwrap_or(&first)));
+    report.pinned = given.is_some();
+    let trusted = notes.iter().find(|note| Some(&note.path) == since.as_ref()).map_or(0, |n| n.said.size);
+    let mut check = Check::new(request.dir, first, &notes, report);
+    let bytes_in_all = segments.iter().filter_map(|(_, path)| path.metadata().ok()).map(|m| m.len()).sum();
+    let mut progress = Progress { bytes_in_all, ..Progress::default() };
+    let signing = Signing::new(first);
+    std::thread::scope(|scope| {
+        let (parts, read) = lines::channel();
+        scope.spawn(|| lines::read(&segments, trusted, &signing, &{ parts }));
+        let mut ended = 0;
+        for part in read {
+            match part {
+                Part::Begin { first_seq } => check.segment(first_seq),
+                Part::Lines(batch) => {
+                    let key = *check.keys.last();
+                    batch.for_each(&key, |bytes, opened| {
+                        let changed = check.line(opened, bytes);
+                        changed.inspect(|key| signing.change(*key))
+                    });
+                }
+                Part::End { rest, bytes } => {
+                    ended += 1;
+                    progress.bytes += bytes;
+                    if rest == Rest::Torn {
+                        check.torn(ended == segments.len());
+                    }
+                }
+                Part::Failed { path, error } => return Err(io_error(&path, error)),
+            }
+            progress.entries = check.report.entries;
+            (request.progress)(progress);
+        }
+        Ok(())
+    })?;
+    Ok(check.finish(&notes, given.as_ref()))
 }
 
-fn read_checkpoints(
-    files: &[PathBuf],
-    key: &VerifyingKey,
-    report: &mut Report,
-) -> Vec<(PathBuf, Checkpoint)> {
-    let mut checkpoints = Vec::new();
+/// A checkpoint as it was found, not yet held to a key.
+struct Note {
+    path: PathBuf,
+    text: String,
+    said: Checkpoint,
+}
+
+fn read_notes(files: impl Iterator<Item = PathBuf>, report: &mut Report) -> Vec<Note> {
+    let mut notes = Vec::new();
     for path in files {
-        match checkpoint::read(path, key, None) {
-            Ok(Some(checkpoint)) => checkpoints.push((path.clone(), checkpoint)),
+        match checkpoint::read_note(&path) {
+            Ok(Some(text)) => match Checkpoint::read_unverified(&text) {
+                Ok(said) => notes.push(Note { path, text, said }),
+                Err(error) => report.find(None, "checkpoint", format!("{}: {error}", path.display())),
+            },
             Ok(None) => {
-                report.find(
-                    None,
-                    "checkpoint",
-                    format!("{}: there is no checkpoint; a cut end would not show", path.display()),
-                );
+                let message = format!("{}: there is no checkpoint; a cut end would not show", path.display());
+                report.find(None, "checkpoint", message);
             }
             Err(error) => report.find(None, "checkpoint", error.to_string()),
         }
     }
-    checkpoints
+    notes
 }
 
 struct Check {
-    key: VerifyingKey,
+    keys: Keychain,
+    tiles: TileCheck,
     cursor: Cursor,
     tree: Frontier,
     /// Root at each checkpoint's size, once the log has it.
@@ -168,52 +218,56 @@ struct Check {
 }
 
 impl Check {
-    fn new(key: VerifyingKey, checkpoints: &[(PathBuf, Checkpoint)], report: Report) -> Self {
-        let roots = checkpoints.iter().map(|(_, checkpoint)| (checkpoint.size, None)).collect();
-        let meaning = Meaning::new(BASE64URL.encode(key.as_bytes()));
-        let mut check =
-            Self { key, cursor: Cursor::start(None), tree: Frontier::default(), roots, meaning, report };
+    fn new(dir: &Path, first: VerifyingKey, notes: &[Note], report: Report) -> Self {
+        let mut check = Self {
+            keys: Keychain::of(first),
+            tiles: TileCheck::new(dir),
+            cursor: Cursor::start(None),
+            tree: Frontier::default(),
+            roots: notes.iter().map(|note| (note.said.size, None)).collect(),
+            meaning: Meaning::default(),
+            report,
+        };
         check.note_root();
         check
     }
 
-    fn segment(&mut self, first_seq: u64, bytes: &[u8], is_last: bool) {
+    fn segment(&mut self, first_seq: u64) {
         if first_seq != self.cursor.next_seq {
             let expected = self.cursor.next_seq;
             let message =
                 format!("expected a segment named for entry {expected}, found one named for {first_seq}");
             self.report.find(Some(expected), "sequence", message);
         }
-        let split = scan::split(bytes);
-        for lines in split.lines.chunks(BATCH_LINES) {
-            let opened = scan::open_all(bytes, lines, &self.key);
-            for (line, range) in opened.into_iter().zip(lines) {
-                self.line(line, &bytes[range.clone()]);
-            }
-        }
-        if split.rest == Rest::Torn {
-            self.torn(is_last);
-        }
     }
 
-    fn line(&mut self, opened: Result<Line, EntryError>, bytes: &[u8]) {
-        self.tree.push(leaf_hash(bytes));
+    /// Gives the key that signs from the next line on, where it changes.
+    fn line(&mut self, opened: Result<Entry, EntryError>, bytes: &[u8]) -> Option<VerifyingKey> {
+        let leaf = leaf_hash(bytes);
+        self.tree.push(leaf);
+        for tile in self.tiles.push(leaf) {
+            self.report.find(None, "tile", wrong_tile(&tile));
+        }
         self.report.entries += 1;
-        let entry = match opened {
-            Ok(line) => Some(line.entry),
+        let (entry, is_signed) = match opened {
+            Ok(entry) => (Some(entry), true),
             Err(error) => {
                 self.report.find(Some(self.cursor.next_seq), "signature", error.to_string());
-                Entry::read(bytes).ok()
+                (Entry::read(bytes).ok(), false)
             }
         };
-        match entry {
-            Some(entry) => self.entry(&entry),
-            None => self.cursor.next_seq += 1,
-        }
+        let changed = match entry {
+            Some(entry) => self.entry(&entry).filter(|_| is_signed),
+            None => {
+                self.cursor.next_seq += 1;
+                None
+            }
+        };
         self.note_root();
+        changed
     }
 
-    fn entry(&mut self, entry: &Entry) {
+    fn entry(&mut self, entry: &Entry) -> Option<VerifyingKey> {
         if let Err(broken) = self.cursor.check(entry) {
             let (rule, message) = match &broken {
                 Break::Seq { expected, found } if found > expected => {
@@ -227,12 +281,20 @@ impl Check {
             };
             self.report.find(Some(entry.seq), rule, message);
             if matches!(broken, Break::Seq { expected, found } if found < expected) {
-                return;
+                return None;
             }
         }
         self.cursor.advance(entry);
-        for (rule, message) in self.meaning.entry(entry) {
+        for (rule, message) in self.meaning.entry(entry, self.keys.at(entry.seq)) {
             self.report.find(Some(entry.seq), rule, message);
+        }
+        match self.keys.follow(entry) {
+            Ok(true) => Some(*self.keys.last()),
+            Ok(false) => None,
+            Err(error) => {
+                self.report.find(Some(entry.seq), "key", error.to_string());
+                None
+            }
         }
     }
 
@@ -256,33 +318,54 @@ impl Check {
         }
     }
 
-    fn finish(mut self, checkpoints: &[(PathBuf, Checkpoint)]) -> Report {
-        let entries = self.report.entries;
-        for (path, checkpoint) in checkpoints {
-            let (path, size) = (path.display(), checkpoint.size);
-            if self.cursor.gate.as_ref().is_some_and(|gate| *gate != checkpoint.origin) {
-                let message = format!("{path}: it is of another log: `{}`", checkpoint.origin);
-                self.report.find(None, "checkpoint", message);
-            }
-            match self.roots.get(&size).copied().flatten() {
-                Some(root) if root == checkpoint.root => {
-                    self.report.checkpoint_size = self.report.checkpoint_size.max(Some(size));
-                }
-                Some(_) => {
-                    let message =
-                        format!("{path}: the first {size} entries are not those that were signed over");
-                    self.report.find(None, "checkpoint", message);
-                }
-                None => {
-                    let message = format!(
-                        "{path}: signed over {size} entries, the log has {entries}: its end was cut off"
-                    );
-                    self.report.find(None, "checkpoint", message);
-                }
-            }
+    fn finish(mut self, notes: &[Note], given: Option<&VerifyingKey>) -> Report {
+        if given.is_some_and(|key| !self.keys.contains(key)) {
+            let message = "signed by another key than the one given, and no change of keys leads to that";
+            self.report.find(Some(0), "signature", message);
         }
+        for note in notes {
+            self.checkpoint(note);
+        }
+        for tile in self.tiles.finish() {
+            self.report.find(None, "tile", wrong_tile(&tile));
+        }
+        if self.tiles.missing > 0 {
+            let missing = self.tiles.missing;
+            self.report.notes.push(format!("{missing} tiles are not there; the log gives them anew"));
+        }
+        self.report.keys = self.keys.keys().iter().map(|(from, key)| (*from, keychain::text(key))).collect();
         self.report.origin = self.cursor.gate;
         self.report.notes.extend(self.meaning.notes());
         self.report
     }
+
+    fn checkpoint(&mut self, note: &Note) {
+        let (entries, size, path) = (self.report.entries, note.said.size, note.path.display());
+        if self.cursor.gate.as_ref().is_some_and(|gate| *gate != note.said.origin) {
+            let message = format!("{path}: it is of another log: `{}`", note.said.origin);
+            self.report.find(None, "checkpoint", message);
+        }
+        // Beyond the end of the log it may be a key's that the log has no more.
+        if let Err(error) = Checkpoint::open(&note.text, self.keys.at(size)) {
+            return self.report.find(None, "checkpoint", format!("{path}: {error}"));
+        }
+        match self.roots.get(&size).copied().flatten() {
+            Some(root) if root == note.said.root => {
+                self.report.checkpoint_size = self.report.checkpoint_size.max(Some(size));
+            }
+            Some(_) => {
+                let message = format!("{path}: the first {size} entries are not those that were signed over");
+                self.report.find(None, "checkpoint", message);
+            }
+            None => {
+                let message =
+                    format!("{path}: signed over {size} entries, the log has {entries}: its end was cut off");
+                self.report.find(None, "checkpoint", message);
+            }
+        }
+    }
+}
+
+fn wrong_tile(tile: &latchgate_wire::tile::Tile) -> String {
+    format!("{tile} is not what the log gives: it was damaged or exchanged")
 }

@@ -1,3 +1,5 @@
+//! Proofs held against two other implementations and the published vectors.
+
 use std::convert::Infallible;
 
 use base64::Engine as _;

@@ -1,3 +1,5 @@
+//! Tiles read by another implementation, and their places.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
