@@ -1,5 +1,7 @@
 //! Waiting, shown: a spinner on stderr for what takes longer than a second, where somebody sees it.
 
+pub mod progress;
+
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

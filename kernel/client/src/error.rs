@@ -26,6 +26,12 @@ pub enum ClientError {
     /// The request was sent and no answer came.
     #[error("the gate's answer was lost: {0}")]
     AnswerLost(String),
+    /// What the gate shows is not what its key signed.
+    #[error("{0}")]
+    Unproven(String),
+    /// The gate's log is not the one that was seen before.
+    #[error("the gate's ledger was rolled back or replaced: {why}")]
+    RolledBack { why: String, remembered: PathBuf },
     /// What was asked for cannot be sent.
     #[error("{0}")]
     Input(String),
@@ -41,6 +47,7 @@ impl ClientError {
             Self::Endpoint(_) | Self::Input(_) => 2,
             Self::Untrusted { .. } | Self::Unreachable { .. } => 5,
             Self::Problem(problem) => exit_code_of(problem),
+            Self::Unproven(_) | Self::RolledBack { .. } => 6,
             Self::AnswerLost(_) => 7,
             Self::Protocol(_) => 1,
         }
@@ -56,6 +63,13 @@ impl ClientError {
                 Some("the call may have happened: look at `latchgate audit` before it is repeated".into())
             }
             Self::Protocol(_) => Some("check that gate and client are of the same version".into()),
+            Self::Unproven(_) => Some("check that the key is this gate's: its state/keys/entry.pub".into()),
+            Self::RolledBack { remembered, .. } => {
+                let remembered = remembered.display();
+                Some(format!(
+                    "stop the gate, keep {remembered} as evidence, and compare the ledger with your backup"
+                ))
+            }
             Self::Input(_) => None,
         }
     }

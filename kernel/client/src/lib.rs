@@ -2,7 +2,7 @@
 //!
 //! Read in this order: where the gate is (`endpoint`, `guard`), how bytes get there (`transport`), who signs
 //! (`signer`), what is asked and answered (`exchange`), and the three callers: anyone (`public`), an agent (`agent`,
-//! with its `session`), an operator (`operator`).
+//! with its `session`), an operator (`operator`), which remembers what it has seen (`memory`).
 #![forbid(unsafe_code)]
 
 mod endpoint;
@@ -15,6 +15,7 @@ mod exchange;
 mod signer;
 
 mod agent;
+mod memory;
 mod operator;
 mod public;
 mod session;
@@ -27,6 +28,7 @@ mod fake_gate;
 pub use agent::{AgentClient, AgentOptions, CallOptions, CallOutcome};
 pub use endpoint::{Endpoint, EndpointError, Search};
 pub use error::ClientError;
+pub use memory::{Memory, Seen};
 pub use operator::OperatorClient;
 pub use process::Process;
 pub use public::PublicClient;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use http::HeaderValue;
 use latchgate_wire::api::{
     ActionInfo, ActionList, AgentList, AgentRequest, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage,
-    AuditQuery, BudgetList, Decided, DenyRequest, OperatorList, OperatorRequest, Reloaded, RevokeRequest,
-    RotateRequest, StandingList, StandingRevokeRequest, Status, TokenRequest,
+    AuditQuery, BudgetList, ConsistencyProof, Decided, DenyRequest, ForgetRequest, Forgot, KeyRotation,
+    OperatorList, OperatorRequest, Reloaded, ResolveRequest, RevokeRequest, RotateRequest, StandingList,
+    StandingRevokeRequest, Status, TokenRequest, UnknownList,
 };
+use latchgate_wire::bundle::Bundle;
 use latchgate_wire::es256::SigningKey;
-use latchgate_wire::ids::ApprovalId;
+use latchgate_wire::ids::{ApprovalId, ReceiptId};
 use latchgate_wire::operator_token::OperatorToken;
 use latchgate_wire::stats::{AuditStats, StatsQuery};
 use serde::Serialize;
@@ -264,6 +266,89 @@ impl OperatorClient {
         self.post(&format!("/v1/standing/{id}/revoke"), request).await
     }
 
+    /// A checkpoint of everything until now: a signed note.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn ledger_checkpoint(&self) -> Result<String, ClientError> {
+        let answer = self.send(Outgoing::get("/v1/ledger/checkpoint")).await?;
+        String::from_utf8(answer.body.to_vec())
+            .map_err(|_| ClientError::Protocol("the checkpoint is no text".into()))
+    }
+
+    /// A tile by its path below `tile/` (C2SP tlog-tiles).
+    ///
+    /// # Errors
+    /// `not_found` for a tile that the newest checkpoint does not have.
+    pub async fn ledger_tile(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        Ok(self.send(Outgoing::get(format!("/v1/ledger/tile/{path}"))).await?.body.to_vec())
+    }
+
+    /// That the log of one size begins with that of another; the newest for `None`.
+    ///
+    /// # Errors
+    /// `bad_request` for sizes that the log does not have.
+    pub async fn ledger_consistency(
+        &self,
+        old: u64,
+        new: Option<u64>,
+    ) -> Result<ConsistencyProof, ClientError> {
+        self.get(&with_query("/v1/ledger/consistency", &serde_json::json!({ "old": old, "new": new }))).await
+    }
+
+    /// The receipt and its intent with proofs, and if asked for what they name by digest.
+    ///
+    /// # Errors
+    /// `not_found`; `forbidden` for a viewer who asks for payloads.
+    pub async fn ledger_receipt(&self, id: ReceiptId, payloads: bool) -> Result<Bundle, ClientError> {
+        self.get(&with_payloads(&format!("/v1/ledger/receipts/{id}"), payloads)).await
+    }
+
+    /// As [`Self::ledger_receipt`], for any entry.
+    ///
+    /// # Errors
+    /// `not_found`; `forbidden` for a viewer who asks for payloads.
+    pub async fn ledger_entry(&self, seq: u64, payloads: bool) -> Result<Bundle, ClientError> {
+        self.get(&with_payloads(&format!("/v1/ledger/entries/{seq}"), payloads)).await
+    }
+
+    /// Calls that may have happened.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn unknown_outcomes(&self) -> Result<UnknownList, ClientError> {
+        self.get("/v1/ledger/unknown").await
+    }
+
+    /// Records what was found out about such a call.
+    ///
+    /// # Errors
+    /// `conflict` if it is not unknown.
+    pub async fn resolve_outcome(
+        &self,
+        id: ReceiptId,
+        request: &ResolveRequest,
+    ) -> Result<Value, ClientError> {
+        self.change(&format!("/v1/ledger/unknown/{id}"), request).await
+    }
+
+    /// Destroys the keys of payloads.
+    ///
+    /// # Errors
+    /// `forbidden` for whoever is no admin.
+    pub async fn forget(&self, request: &ForgetRequest) -> Result<Forgot, ClientError> {
+        let outgoing = Outgoing { effect: Effect::Possible, ..Outgoing::post("/v1/ledger/forget", request)? };
+        exchange::read(&self.send(Outgoing { within: exchange::EXECUTION, ..outgoing }).await?)
+    }
+
+    /// Hands the ledger over to a new key.
+    ///
+    /// # Errors
+    /// `forbidden` for whoever is no admin.
+    pub async fn rotate_ledger_key(&self) -> Result<KeyRotation, ClientError> {
+        self.change("/v1/ledger/rotate-key", &serde_json::json!({})).await
+    }
+
     /// Asks the gate to end: it drains first. The answer comes before it does.
     ///
     /// # Errors
@@ -310,6 +395,10 @@ impl OperatorClient {
 
 fn token_header(token: &OperatorToken) -> Result<HeaderValue, ClientError> {
     HeaderValue::from_str(token.expose()).map_err(|error| ClientError::Protocol(error.to_string()))
+}
+
+fn with_payloads(path: &str, payloads: bool) -> String {
+    if payloads { format!("{path}?payloads=true") } else { path.to_owned() }
 }
 
 fn with_members(path: &str, query: &impl Serialize) -> Result<String, ClientError> {

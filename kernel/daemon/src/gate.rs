@@ -9,10 +9,12 @@ use latchgate_monitor::catalog::Catalog;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Entropy as _, Log as _};
 use latchgate_wire::entry::{Body, CallsDelivered};
 use latchgate_wire::ids::TraceId;
+use latchgate_wire::keychain;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::Boundary;
 use latchgate_wire::time::Timestamp;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,8 +50,8 @@ pub struct Gate {
     pub places: Places,
     pub origin: String,
     pub started_at: Timestamp,
-    /// Public keys for `jwks.json`.
-    pub jwks: serde_json::Value,
+    /// The public key of leases, as `jwks.json` has it.
+    lease_jwk: serde_json::Value,
     /// Calls and their like: they outlive connections, and the shutdown waits for them.
     pub tasks: TaskTracker,
     /// Cancelled when the gate shall end.
@@ -75,7 +77,7 @@ pub struct Parts {
     pub config: Config,
     pub places: Places,
     pub origin: String,
-    pub jwks: serde_json::Value,
+    pub lease_jwk: serde_json::Value,
 }
 
 impl Gate {
@@ -101,7 +103,7 @@ impl Gate {
             places: parts.places,
             origin: parts.origin,
             started_at: now,
-            jwks: parts.jwks,
+            lease_jwk: parts.lease_jwk,
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             draining: CancellationToken::new(),
@@ -109,6 +111,18 @@ impl Gate {
             people: tokio::sync::Mutex::new(()),
             reloading: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// RFC 7517: the key of leases, and those of receipts (RFC 8037), the newest first.
+    pub fn jwks(&self) -> serde_json::Value {
+        let chain = self.world.ledger.keychain();
+        let receipts = chain.keys().iter().rev().enumerate().map(|(at, (from, key))| {
+            let kid = if at == 0 { self.origin.clone() } else { format!("{}/{from}", self.origin) };
+            let x = keychain::text(key);
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "use": "sig", "alg": "EdDSA" })
+        });
+        let keys: Vec<_> = std::iter::once(self.lease_jwk.clone()).chain(receipts).collect();
+        json!({ "keys": keys })
     }
 
     pub fn new_trace(&self) -> TraceId {

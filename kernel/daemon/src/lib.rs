@@ -14,6 +14,7 @@ mod gate;
 mod http;
 
 mod calls;
+mod evidence;
 mod people;
 
 mod clock;
@@ -36,4 +37,4 @@ pub use setup::policies::HomePolicy;
 pub use setup::prepare::Manner;
 pub use setup::service_home;
 pub use setup::start::{StartError, StartOptions, start};
-pub use upkeep::{backup, check, doctor, uninstall, verify};
+pub use upkeep::{backup, check, doctor, uninstall, verify, witness};

@@ -19,7 +19,7 @@ use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey, Signed};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::keychain::Keychain;
 use latchgate_wire::principal::Principal;
-use latchgate_wire::receipt::{Cost, ProofId, Who, Window};
+use latchgate_wire::receipt::{Cost, PayloadAt, ProofId, Who, Window};
 use latchgate_wire::stats::{AuditStats, StatsQuery};
 use latchgate_wire::tile::Tile;
 use latchgate_wire::time::Timestamp;
@@ -145,6 +145,22 @@ impl Ledger {
         let open =
             synced.state.open_calls().filter(|(_, open)| synced.state.is_revoked(&open.intent.call.who));
         open.filter_map(|(_, open)| open.trace_id).collect()
+    }
+
+    /// Where outcomes lie that may have happened and that nobody has resolved.
+    pub fn unknown(&self) -> Vec<u64> {
+        self.view.read().state.unknown()
+    }
+
+    /// Payloads that a later step still needs: of calls that run, wait for a decision or for somebody to look.
+    pub fn payloads_in_use(&self) -> Vec<PayloadAt> {
+        let synced = self.view.read();
+        let open = synced.state.open_calls().map(|(_, open)| open.intent.call.payload);
+        let waiting = synced
+            .state
+            .approvals()
+            .filter(|approval| matches!(approval.status, ApprovalStatus::Pending | ApprovalStatus::Approved));
+        open.chain(waiting.map(|approval| approval.held.call.payload)).collect()
     }
 
     /// Arguments, plans and results.

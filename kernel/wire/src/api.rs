@@ -1,15 +1,20 @@
 //! Bodies of the agent API and the operator API.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::entry::{Budgets, Role};
+use crate::entry::{Budgets, Forgotten, Resolution, Role};
 use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
+use crate::merkle::Hash;
 use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
+use crate::proof::{self, ProofError};
 use crate::receipt::{
-    ApprovalRef, ApprovalScope, Cost, EffectStatus, Limit, Runtime, VerificationStatus, Window,
+    ApprovalRef, ApprovalScope, Cost, Effect, EffectStatus, FailureClass, Limit, Runtime, VerificationStatus,
+    Window,
 };
 use crate::time::Timestamp;
 
@@ -523,4 +528,118 @@ pub struct Status {
     pub home: String,
     pub agent_socket: String,
     pub operator: String,
+}
+
+/// `GET /v1/ledger/consistency?old=A&new=B`: the log of size `new` begins with that of size `old`. Hashes in base64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsistencyProof {
+    pub old: u64,
+    pub old_root: String,
+    pub new: u64,
+    pub new_root: String,
+    pub proof: Vec<String>,
+    /// The newest checkpoint, which both are within: a signed note.
+    pub checkpoint: String,
+}
+
+impl ConsistencyProof {
+    /// The hashes of the proof, if they are hashes.
+    pub fn hashes(&self) -> Option<Vec<Hash>> {
+        self.proof.iter().map(|text| hash(text)).collect()
+    }
+
+    /// Checks that the larger log begins with the smaller, by the roots that it names; gives the larger's.
+    pub fn prove(&self) -> Result<Hash, ProofError> {
+        let parts = (hash(&self.old_root), hash(&self.new_root), self.hashes());
+        let (Some(old_root), Some(new_root), Some(hashes)) = parts else { return Err(ProofError::Root) };
+        proof::verify_consistency(self.old, &old_root, self.new, &new_root, &hashes)?;
+        Ok(new_root)
+    }
+}
+
+fn hash(text: &str) -> Option<Hash> {
+    BASE64.decode(text).ok()?.try_into().ok()
+}
+
+/// `GET /v1/ledger/unknown`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnknownList {
+    pub unknown: Vec<UnknownOutcome>,
+}
+
+/// A call that may have happened, with everything known about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnknownOutcome {
+    pub receipt_id: ReceiptId,
+    pub log_index: u64,
+    pub intent_seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<TraceId>,
+    pub action_id: String,
+    pub title: String,
+    pub target: String,
+    pub principal: Principal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    pub session_id: SessionId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    pub started_at: Timestamp,
+    pub finished_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_class: Option<FailureClass>,
+    pub effects: Vec<Effect>,
+    /// Null where they are forgotten or lost.
+    pub arguments: Value,
+    pub plan: Value,
+}
+
+/// `POST /v1/ledger/unknown/{receipt}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveRequest {
+    pub resolution: Resolution,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// `POST /v1/ledger/forget`: exactly one member.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Timestamp>,
+}
+
+impl ForgetRequest {
+    /// # Errors
+    /// If there is not exactly one.
+    pub fn of(self) -> Result<Forgotten, &'static str> {
+        match (self.receipt, self.session, self.before) {
+            (Some(receipt), None, None) => Ok(Forgotten::Receipt(receipt)),
+            (None, Some(session), None) => Ok(Forgotten::Session(session)),
+            (None, None, Some(time)) => Ok(Forgotten::Before(time)),
+            _ => Err("expected exactly one of `receipt`, `session` and `before`"),
+        }
+    }
+}
+
+/// What was forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgot {
+    pub payloads: u64,
+    /// The entries that say so; none where there was nothing to forget.
+    pub log_index: Vec<u64>,
+}
+
+/// `POST /v1/ledger/rotate-key`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRotation {
+    pub old_key: String,
+    pub new_key: String,
+    pub log_index: u64,
 }

@@ -38,6 +38,11 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root))
     }
 
+    /// The root in base64, as the note has it.
+    pub fn root_text(&self) -> String {
+        BASE64.encode(self.root)
+    }
+
     /// The signed note. The key's name in it is the origin.
     pub fn sign(&self, key: &SigningKey) -> String {
         let text = self.text();

@@ -4,7 +4,8 @@
 //! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`), how bytes become values
 //! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
 //! `operator_token`), what is written down (`entry`, `receipt`,
-//! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `bundle`), and what is answered (`problem`, `api`, `stats`).
+//! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`,
+//! `bundle`), and what is answered (`problem`, `api`, `stats`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
@@ -26,6 +27,7 @@ pub mod sealed_key;
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod entry;
 pub mod keychain;
 pub mod merkle;

@@ -105,6 +105,23 @@ impl Tile {
         start..start + u64::from(self.width)
     }
 
+    /// An entry bundle: each line behind its length, 16 bits big-endian. A line is never longer than that can say.
+    pub fn bundle(lines: &[Vec<u8>]) -> Vec<u8> {
+        let prefixed = lines.iter().flat_map(|line| [&(line.len() as u16).to_be_bytes()[..], line].concat());
+        prefixed.collect()
+    }
+
+    /// The lines of an entry bundle; `None` if it holds anything else than whole ones.
+    pub fn unbundle(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let (mut lines, mut rest) = (Vec::new(), bytes);
+        while let Some((length, behind)) = rest.split_first_chunk::<2>() {
+            let (line, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+            lines.push(line.to_vec());
+            rest = behind;
+        }
+        rest.is_empty().then_some(lines)
+    }
+
     /// Its bytes as hashes.
     pub fn hashes(&self, bytes: &[u8]) -> Result<Vec<Hash>, TileError> {
         let expected = usize::from(self.width) * HASH_BYTES;

@@ -83,10 +83,11 @@ fn check_record(home: &DemoHome) -> Result<Record, Failure> {
     let options = VerifyOptions {
         dir: home.places().ledger_dir(),
         key: Some(home.places().entry_public_key()),
-        last_checkpoint: Some(home.places().last_checkpoint()),
+        checkpoints: vec![home.places().last_checkpoint()],
+        since: None,
     };
-    let report =
-        verify(&options).map_err(|error| deviation("a ledger that can be verified", &error.to_string()))?;
+    let report = verify(&options, &|_| {})
+        .map_err(|error| deviation("a ledger that can be verified", &error.to_string()))?;
     if let Some(finding) = report.findings.first() {
         return Err(deviation("a ledger without findings", &finding.message));
     }

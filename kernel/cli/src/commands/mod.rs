@@ -14,6 +14,7 @@ mod doctor;
 mod down;
 mod drain;
 mod init;
+mod ledger;
 mod logs;
 mod man;
 mod metrics;
@@ -99,6 +100,7 @@ enum Command {
     Approvals(approvals::Approvals),
     Audit(audit::Audit),
     Verify(verify::Verify),
+    Ledger(ledger::Ledger),
     Presets(presets::Presets),
     Policy(policy::Policy),
     Operator(operator::Operator),
@@ -134,6 +136,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Approvals(approvals) => alone(approvals.run(&global, console)),
         Command::Audit(audit) => alone(audit.run(&global, console)),
         Command::Verify(verify) => alone(verify.run(console)),
+        Command::Ledger(ledger) => alone(ledger.run(&global, console)),
         Command::Presets(presets) => presets.run(console),
         Command::Policy(policy) => alone(policy.run(&global, console)),
         Command::Operator(operator) => alone(operator.run(&global, console)),
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify presets policy operator agents reload drain revoke clock config logs metrics service backup uninstall completions man demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify ledger presets policy operator agents reload drain revoke clock config logs metrics service backup uninstall completions man demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use latchgate_daemon::Places;
-use latchgate_daemon::verify::{Report, VerifyError, VerifyOptions, run};
+use latchgate_daemon::verify::{Report, VerifyError, VerifyOptions, bundle as bundle_proved, run};
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 
@@ -13,12 +13,14 @@ use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::render::facts::Facts;
 use crate::visible::styled;
-use crate::wait;
+use crate::wait::progress;
 
 const EXAMPLES: &str = "\
 Examples:
   latchgate verify
   latchgate verify /backup/ledger --key /safe/entry.pub
+  latchgate verify --checkpoint /mnt/elsewhere/gate.checkpoint
+  latchgate verify --bundle receipt.json --key /safe/entry.pub
 
 Trust comes from --key or from the local gate's home, never from the
 directory that is checked. Without a key only consistency can be said, and
@@ -33,6 +35,15 @@ pub struct Verify {
     /// The gate's public key (Ed25519, PEM) [default: the local gate's]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Check one bundle of `latchgate ledger proof` instead of a ledger
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "checkpoint", "since"])]
+    bundle: Option<PathBuf>,
+    /// A checkpoint kept elsewhere, which the ledger must contain; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    /// A checkpoint that an earlier verification reached: signatures before it are not checked again, its root is
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
 }
 
 /// Where the key came from, for the reader of the result.
@@ -48,6 +59,9 @@ enum KeySource {
 
 impl Verify {
     pub async fn run(self, console: &Console) -> Result<Exit, Failure> {
+        if let Some(bundle) = &self.bundle {
+            return proved(bundle, self.key.as_deref(), console);
+        }
         // With a directory and a key there need not be a home here at all.
         let places = match (&self.dir, &self.key) {
             (Some(_), Some(_)) => None,
@@ -56,9 +70,9 @@ impl Verify {
         };
         let (options, source) = self.options(places.as_ref())?;
         let shown = options.clone();
-        let checking = tokio::task::spawn_blocking(move || run(&options));
-        let report =
-            wait::show(console, "checking every entry", checking).await.map_err(std::io::Error::other)?;
+        let bar = progress::Bar::new(console);
+        let checking = tokio::task::spawn_blocking(move || run(&options, &|progress| bar.show(progress)));
+        let report = checking.await.map_err(std::io::Error::other)?;
         let report = report.map_err(|error| unverifiable(&error))?;
         if console.is_json() {
             console.json(&document(&report, &shown))?;
@@ -91,9 +105,50 @@ impl Verify {
             (None, None) => return Err(Failure::usage("there is no directory to verify")),
         };
         // A copy may be older than what the gate remembers; its own ledger may not.
-        let last_checkpoint = places.filter(|_| is_local).map(Places::last_checkpoint);
-        Ok((VerifyOptions { dir, key, last_checkpoint }, source))
+        let own = places.filter(|_| is_local).map(Places::last_checkpoint).filter(|path| path.exists());
+        let checkpoints = own.into_iter().chain(self.checkpoint).collect();
+        Ok((VerifyOptions { dir, key, checkpoints, since: self.since }, source))
     }
+}
+
+/// One bundle, by itself.
+fn proved(bundle: &Path, key: Option<&Path>, console: &Console) -> Result<Exit, Failure> {
+    let key = key.ok_or_else(|| {
+        Failure::usage("a bundle names its own key, which proves nothing")
+            .remedy("give the gate's public key with --key FILE")
+    })?;
+    let proved = bundle_proved(bundle, key).map_err(|error| unverifiable(&error))?;
+    let proved = proved.map_err(|error| {
+        Failure::new(Exit::VerificationFailed, format!("{}: NOT proved: {error}", bundle.display()))
+            .remedy("ask the gate's operator for a new one: latchgate ledger proof")
+    })?;
+    let (checkpoint, entries) = (&proved.checkpoint, &proved.entries);
+    if console.is_json() {
+        let payloads = &proved.payloads;
+        let entries: Vec<_> = entries.iter().map(|entry| json!(entry)).collect();
+        console.json(&json!({
+            "verified": true,
+            "origin": checkpoint.origin,
+            "checkpoint_size": checkpoint.size,
+            "entries": entries,
+            "payloads": payloads,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let mut facts = Facts::default();
+    facts.add("gate", styled(&checkpoint.origin));
+    facts.add("signed", format!("a checkpoint over {} entries", checkpoint.size));
+    for entry in entries {
+        let value = json!(entry);
+        let kind = value["kind"].as_str().unwrap_or_default();
+        facts.add("entry", format!("{} {kind} at {}", entry.seq, entry.time));
+    }
+    for payload in &proved.payloads {
+        facts.add("payload", format!("{payload:?}: as the entry names it").to_lowercase());
+    }
+    facts.add("result", "proved: the entries are signed and in that log".green().to_string());
+    console.result(&facts.render())?;
+    Ok(Exit::Done)
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -107,6 +162,9 @@ fn unverifiable(error: &VerifyError) -> Failure {
         }
         VerifyError::Key { .. } => {
             Failure::usage(error.to_string()).remedy("give the gate's state/keys/entry.pub")
+        }
+        VerifyError::Bundle { .. } => {
+            Failure::usage(error.to_string()).remedy("`latchgate ledger proof RECEIPT --out FILE` writes one")
         }
         VerifyError::Ledger(_) => Failure::new(Exit::VerificationFailed, error.to_string())
             .remedy("the ledger cannot be read: compare it with your backup"),
@@ -134,6 +192,7 @@ fn document(report: &Report, options: &VerifyOptions) -> Value {
         "entries": report.entries,
         "checkpoint_size": report.checkpoint_size,
         "key": report.key,
+        "keys": report.keys,
         "pinned": report.pinned,
         "findings": findings,
         "notes": report.notes,
@@ -210,6 +269,7 @@ mod tests {
             origin: Some("latchgate/01J".into()),
             entries: 12,
             key: Some("abc".into()),
+            keys: Vec::new(),
             pinned,
             checkpoint_size: Some(10),
             findings,
@@ -218,7 +278,11 @@ mod tests {
     }
 
     fn options() -> VerifyOptions {
-        VerifyOptions { dir: "/l".into(), key: Some("/k".into()), last_checkpoint: None }
+        VerifyOptions { dir: "/l".into(), key: Some("/k".into()), checkpoints: Vec::new(), since: None }
+    }
+
+    fn of(dir: Option<PathBuf>) -> Verify {
+        Verify { dir, key: None, bundle: None, checkpoint: Vec::new(), since: None }
     }
 
     fn altered() -> Vec<Finding> {
@@ -263,24 +327,25 @@ result    verified: signatures, tree, checkpoints and meaning agree";
         }
         std::fs::write(home.path().join("state/keys/entry.pub"), "x").unwrap();
         let places = Places::at_home(local.path());
-        let verify = || Verify { dir: Some(home.path().to_owned()), key: None };
+        let verify = || of(Some(home.path().to_owned()));
         let (options, source) = verify().options(Some(&places)).unwrap();
-        assert_eq!((options.key, options.last_checkpoint, source), (None, None, KeySource::None));
+        assert_eq!((options.key, options.checkpoints, source), (None, Vec::new(), KeySource::None));
         std::fs::write(places.entry_public_key(), "x").unwrap();
         let (options, source) = verify().options(Some(&places)).unwrap();
         assert_eq!((options.key, source), (Some(places.entry_public_key()), KeySource::Assumed));
-        assert_eq!(options.last_checkpoint, None);
+        assert_eq!(options.checkpoints, Vec::<PathBuf>::new());
     }
 
     #[test]
     fn the_local_ledger_must_contain_what_the_gate_remembers() {
         let local = tempfile::tempdir().unwrap();
         let places = Places::at_home(local.path());
-        let (options, _) = Verify { dir: None, key: None }.options(Some(&places)).unwrap();
+        std::fs::create_dir_all(places.keys_dir()).unwrap();
+        std::fs::write(places.last_checkpoint(), "x").unwrap();
+        let (options, _) = of(None).options(Some(&places)).unwrap();
         assert_eq!(options.dir, places.ledger_dir());
-        assert_eq!(options.last_checkpoint, Some(places.last_checkpoint()));
-        let (options, _) =
-            Verify { dir: Some(local.path().to_owned()), key: None }.options(Some(&places)).unwrap();
-        assert_eq!(options.last_checkpoint, Some(places.last_checkpoint()));
+        assert_eq!(options.checkpoints, [places.last_checkpoint()]);
+        let (options, _) = of(Some(local.path().to_owned())).options(Some(&places)).unwrap();
+        assert_eq!(options.checkpoints, [places.last_checkpoint()]);
     }
 }

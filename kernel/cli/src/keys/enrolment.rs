@@ -92,7 +92,10 @@ pub fn discard_if_refused(path: &Path, error: &ClientError) -> Result<(), Failur
         | ClientError::Untrusted { .. }
         | ClientError::Unreachable { .. }
         | ClientError::Input(_) => true,
-        ClientError::AnswerLost(_) | ClientError::Protocol(_) => false,
+        ClientError::AnswerLost(_)
+        | ClientError::Protocol(_)
+        | ClientError::Unproven(_)
+        | ClientError::RolledBack { .. } => false,
     };
     if is_refused { remove(path) } else { Ok(()) }
 }

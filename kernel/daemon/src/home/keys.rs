@@ -1,6 +1,6 @@
 //! The gate's keys: made at the first start, 0600, refused when others could read them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey as EntryKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
@@ -10,13 +10,15 @@ use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::TraceId;
 use zeroize::Zeroizing;
 
-use super::files::{FileError, create_private, private_dir, read_private};
+use super::files::{FileError, create_private, private_dir, read_private, remove_private, replace_private};
 use super::places::Places;
 
 /// What the gate signs, seals and recognises with.
 pub struct Keys {
     /// Signs entries and checkpoints.
     pub entry: EntryKey,
+    /// What a change of keys that was cut short left; whether it is the key, the log says.
+    pub next_entry: Option<EntryKey>,
     /// Signs leases.
     pub lease: SigningKey,
     /// Wraps the keys of payloads.
@@ -50,9 +52,12 @@ impl Keys {
             return Err(KeyError::Broken(entry_path.display().to_string()));
         }
         let entry = entry_key(&entry_path, entropy)?;
+        let next_path = next_entry_path(places);
+        let next_entry = if next_path.exists() { Some(entry_key(&next_path, entropy)?) } else { None };
         write_public(&places.entry_public_key(), &entry)?;
         Ok(Self {
             entry,
+            next_entry,
             lease: signing_key(&dir.join("lease.key"), entropy)?,
             payload: secret(&dir.join("payload.key"), entropy)?,
             request: secret(&dir.join("request.key"), entropy)?,
@@ -94,6 +99,41 @@ fn entry_key(path: &Path, entropy: &impl Entropy) -> Result<EntryKey, KeyError> 
     let key = EntryKey::from_bytes(&seed);
     create_private(path, key.to_pkcs8_pem(LineEnding::LF).map_err(|_| broken())?.as_bytes())?;
     Ok(key)
+}
+
+/// The key that cosigns other gates' checkpoints: its own, since these signatures do not say by whom they are.
+pub fn witness_key(places: &Places, entropy: &impl Entropy) -> Result<EntryKey, KeyError> {
+    private_dir(&places.keys_dir())?;
+    entry_key(&places.keys_dir().join("witness.key"), entropy)
+}
+
+/// Where the key lies that is to be the next.
+fn next_entry_path(places: &Places) -> PathBuf {
+    places.keys_dir().join("entry.next.key")
+}
+
+/// Makes the key durable before anything says that it is one.
+pub fn keep_next(places: &Places, key: &EntryKey) -> Result<(), KeyError> {
+    let path = next_entry_path(places);
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Broken(path.display().to_string()))?;
+    Ok(replace_private(&path, pem.as_bytes())?)
+}
+
+/// The log has gone over to it: it takes the old one's place, which is gone with that.
+pub fn install_next(places: &Places, key: &EntryKey) -> Result<(), KeyError> {
+    let path = places.keys_dir().join("entry.key");
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Broken(path.display().to_string()))?;
+    replace_private(&path, pem.as_bytes())?;
+    let public = places.entry_public_key();
+    let pem = key.verifying_key().to_public_key_pem(LineEnding::LF);
+    let pem = pem.map_err(|_| KeyError::Broken(public.display().to_string()))?;
+    replace_private(&public, pem.as_bytes())?;
+    drop_next(places)
+}
+
+/// It did not become the key.
+pub fn drop_next(places: &Places) -> Result<(), KeyError> {
+    Ok(remove_private(&next_entry_path(places))?)
 }
 
 fn write_public(path: &Path, key: &EntryKey) -> Result<(), KeyError> {

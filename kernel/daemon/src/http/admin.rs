@@ -19,6 +19,7 @@ use serde_json::json;
 use super::agent::body;
 use super::audit;
 use super::incoming::Received;
+use super::ledger;
 use super::people;
 use super::respond::{self, Whole};
 use crate::calls::{approvals, call};
@@ -134,7 +135,10 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         }
         (_, segments) => match people::routed(gate, received, segments, trace_id).await? {
             Some(response) => Ok(response),
-            None => Err(unknown(segments)),
+            None => {
+                let answered = ledger::routed(gate, received, segments, trace_id).await?;
+                answered.ok_or_else(|| unknown(segments))
+            }
         },
     }
 }
@@ -149,6 +153,8 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["v1", "operators", _, "token"]
             | ["v1", "standing", _, "revoke"]
             | ["v1", "clock", "accept"]
+            | ["v1", "ledger", "checkpoint" | "consistency" | "unknown" | "forget" | "rotate-key"]
+            | ["v1", "ledger", "receipts" | "entries" | "unknown", _]
             | ["v1", "audit", "stats"]
             | ["v1", "approvals", _]
             | ["v1", "approvals", _, "approve" | "deny"]

@@ -85,7 +85,7 @@ async fn routed(
     match (received.method.as_str(), segments.as_slice()) {
         ("GET", ["healthz"]) => Ok(respond::json(200, &json!({ "status": "ok" }))),
         ("GET", ["readyz"]) => Ok(ready(gate)),
-        ("GET", [".well-known", "jwks.json"]) => Ok(respond::json(200, &gate.jwks)),
+        ("GET", [".well-known", "jwks.json"]) => Ok(respond::json(200, &gate.jwks())),
         ("GET", ["v1", "actions"]) => {
             let caller = match received.headers.contains_key(AUTHORIZATION) {
                 true => Some(reader(gate, listener, received).await?),

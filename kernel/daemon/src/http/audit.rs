@@ -120,6 +120,6 @@ fn bad(name: &str) -> Denial {
 }
 
 /// `application/x-www-form-urlencoded` (WHATWG URL section 5.1).
-fn url_query(text: &str) -> Vec<(String, String)> {
+pub(super) fn url_query(text: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }

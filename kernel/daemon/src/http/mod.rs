@@ -11,6 +11,7 @@ mod allotment;
 mod audit;
 mod connection;
 pub mod incoming;
+mod ledger;
 mod patient;
 mod people;
 mod respond;

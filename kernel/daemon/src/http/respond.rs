@@ -52,6 +52,16 @@ pub fn json(status: u16, value: &impl Serialize) -> Response<Whole> {
     document(status, "application/json", value, None)
 }
 
+/// A signed note (C2SP tlog-tiles).
+pub fn text(text: String) -> Response<Whole> {
+    whole(200, "text/plain; charset=utf-8", text.into(), None)
+}
+
+/// A tile (C2SP tlog-tiles).
+pub fn octets(bytes: Vec<u8>) -> Response<Whole> {
+    whole(200, "application/octet-stream", bytes.into(), None)
+}
+
 /// OpenMetrics text.
 pub fn metrics(text: String) -> Response<Whole> {
     whole(200, "application/openmetrics-text; version=1.0.0; charset=utf-8", text.into(), None)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use ed25519_dalek::SigningKey;
 use latchgate_egress::{Egress, Proxy};
 use latchgate_ledger::{Ledger, OpenConfig, OpenError};
 use latchgate_monitor::authenticator::{Authenticator, LeaseCache};
@@ -22,9 +23,10 @@ use tokio::net::TcpListener;
 use crate::calls::approvals;
 use crate::clock::GateClock;
 use crate::config::{Config, ConfigError, Given};
+use crate::evidence::forget;
 use crate::gate::{Gate, Parts};
 use crate::home::files::{FileError, read_unless_world_writable};
-use crate::home::keys::{KeyError, Keys};
+use crate::home::keys::{KeyError, Keys, drop_next, install_next};
 use crate::home::places::Places;
 use crate::http::listen::{Access, ListenError, Socket, bind};
 use crate::people::agents::Agents;
@@ -149,12 +151,19 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         let (ledger, roots, intents) = (ledger.clone(), roots.clone(), recovery.unknown.clone());
         blocking(move || leftovers::remove(&ledger, &roots, &intents)).await?;
     }
+    {
+        let (places, next, took_next) = (places.clone(), keys.next_entry.clone(), recovery.took_next_key);
+        blocking(move || settle_key(&places, next.as_ref(), took_next)).await??;
+        let ledger = ledger.clone();
+        let again = move || forget::again(&ledger, &ledger.payloads());
+        blocking(again).await?.map_err(|denial| StartError::Fault(denial.detail))?;
+    }
     loading::put_in_force(&ledger, &catalog).await?;
     changes::put_in_force(&ledger, &operators, &agents, None).await?;
     // A clock that was set back revives nothing.
     ledger.stats().last_entry_at.iter().for_each(|time| clock.not_before(*time));
 
-    let jwks = jwks(&keys);
+    let lease_jwk = lease_jwk(&keys);
     let world = GateWorld {
         payloads: ledger.payloads(),
         ledger,
@@ -204,7 +213,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         config,
         places,
         origin: keys.origin,
-        jwks,
+        lease_jwk,
     }));
     approvals::resume(&gate);
     Ok(Running::begin(gate, summary, Sockets { agent, admin, tcp }))
@@ -273,6 +282,7 @@ fn ledger_config(places: &Places, keys: &Keys, clock: Arc<GateClock>, boundary: 
         last_checkpoint: places.last_checkpoint(),
         origin: keys.origin.clone(),
         entry_key: keys.entry.clone(),
+        next_key: keys.next_entry.clone(),
         payload_key: keys.payload.clone(),
         clock,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -307,19 +317,24 @@ fn kid(keys: &Keys) -> String {
     Jwk::from(keys.lease.verifying_key()).thumbprint().to_string()
 }
 
-/// RFC 7517: the key of leases (RFC 7518 section 6.2) and the key of receipts (RFC 8037).
-fn jwks(keys: &Keys) -> serde_json::Value {
-    use base64::Engine as _;
-    let x = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(keys.entry.verifying_key().as_bytes());
+/// The key of leases (RFC 7518 section 6.2).
+fn lease_jwk(keys: &Keys) -> serde_json::Value {
     let mut lease = json!(Jwk::from(keys.lease.verifying_key()));
     if let Some(members) = lease.as_object_mut() {
         members.insert("kid".into(), kid(keys).into());
         members.insert("use".into(), "sig".into());
         members.insert("alg".into(), "ES256".into());
     }
-    let receipt =
-        json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": keys.origin, "use": "sig", "alg": "EdDSA" });
-    json!({ "keys": [lease, receipt] })
+    lease
+}
+
+/// A change of keys that was cut short: the log has said which of the two it is.
+fn settle_key(places: &Places, next: Option<&SigningKey>, took_next: bool) -> Result<(), StartError> {
+    match (next, took_next) {
+        (Some(next), true) => Ok(install_next(places, next)?),
+        (Some(_), false) => Ok(drop_next(places)?),
+        (None, _) => Ok(()),
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod doctor;
 pub mod verify;
+pub mod witness;
 
 pub mod backup;
 pub mod uninstall;

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
-use latchgate_ledger::verify::{Trust, verify};
+use latchgate_ledger::verify::{Request, Trust, verify};
+use latchgate_wire::bundle::{Bundle, BundleError, Proved};
 
-pub use latchgate_ledger::verify::{Finding, Report};
+pub use latchgate_ledger::verify::{Finding, Progress, Report};
 
 /// What to verify, and whom to trust.
 #[derive(Clone, Debug)]
@@ -15,8 +16,10 @@ pub struct VerifyOptions {
     pub dir: PathBuf,
     /// File with the public key (PEM, SubjectPublicKeyInfo). Without one nothing but consistency can be said.
     pub key: Option<PathBuf>,
-    /// A checkpoint remembered elsewhere, which the log must contain.
-    pub last_checkpoint: Option<PathBuf>,
+    /// Checkpoints remembered elsewhere, all of which the log must contain.
+    pub checkpoints: Vec<PathBuf>,
+    /// A checkpoint that an earlier verification reached: what lies in front of it is held to its root.
+    pub since: Option<PathBuf>,
 }
 
 /// Why nothing could be verified.
@@ -26,6 +29,8 @@ pub enum VerifyError {
     NoLedger(PathBuf),
     #[error("{path} is no Ed25519 public key in PEM: {why}")]
     Key { path: PathBuf, why: String },
+    #[error("{path} is no bundle: {why}")]
+    Bundle { path: PathBuf, why: String },
     #[error("{0}")]
     Ledger(String),
 }
@@ -34,14 +39,28 @@ pub enum VerifyError {
 ///
 /// # Errors
 /// [`VerifyError`] if there is nothing to check or no usable key; what is wrong with a ledger is in the report.
-pub fn run(options: &VerifyOptions) -> Result<Report, VerifyError> {
+pub fn run(options: &VerifyOptions, progress: &(dyn Fn(Progress) + Sync)) -> Result<Report, VerifyError> {
     let dir = ledger_dir(&options.dir)?;
     let trust = match &options.key {
         Some(path) => Trust::Key(public_key(path)?),
         None => Trust::SelfConsistent,
     };
-    let remembered = options.last_checkpoint.as_deref().filter(|path| path.exists());
-    verify(&dir, trust, remembered).map_err(|error| VerifyError::Ledger(error.to_string()))
+    let since = options.since.as_deref();
+    let request = Request { dir: &dir, trust, remembered: &options.checkpoints, since, progress };
+    verify(&request).map_err(|error| VerifyError::Ledger(error.to_string()))
+}
+
+/// Checks a bundle by itself.
+///
+/// # Errors
+/// [`VerifyError`] if the file or the key cannot be read; what does not hold is in the inner result.
+pub fn bundle(file: &Path, key: &Path) -> Result<Result<Proved, BundleError>, VerifyError> {
+    let io = |error: std::io::Error| VerifyError::Bundle { path: file.to_owned(), why: error.to_string() };
+    let bytes = std::fs::read(file).map_err(io)?;
+    let bundle: Bundle = serde_json::from_slice(&bytes)
+        .map_err(|error| VerifyError::Bundle { path: file.to_owned(), why: error.to_string() })?;
+    latchgate_wire::jws::install_crypto();
+    Ok(bundle.prove(&public_key(key)?))
 }
 
 fn ledger_dir(dir: &Path) -> Result<PathBuf, VerifyError> {
@@ -52,7 +71,11 @@ fn ledger_dir(dir: &Path) -> Result<PathBuf, VerifyError> {
         .ok_or_else(|| VerifyError::NoLedger(dir.to_owned()))
 }
 
-fn public_key(path: &Path) -> Result<VerifyingKey, VerifyError> {
+/// Reads a public key.
+///
+/// # Errors
+/// If the file is none.
+pub fn public_key(path: &Path) -> Result<VerifyingKey, VerifyError> {
     let error = |why: String| VerifyError::Key { path: path.to_owned(), why };
     let pem = std::fs::read_to_string(path).map_err(|e| error(e.to_string()))?;
     VerifyingKey::from_public_key_pem(&pem).map_err(|e| error(e.to_string()))

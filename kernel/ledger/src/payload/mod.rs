@@ -5,6 +5,8 @@
 
 mod record;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -107,6 +109,27 @@ impl PayloadStore {
         read_head(&file, at)?;
         let slot_at = at.offset + SLOT_AT as u64;
         file.write_all_at(&[0; SLOT_LEN], slot_at).and_then(|()| file.sync_data()).map_err(failed)
+    }
+
+    /// Whether a payload lies there that can still be read, as far as its head tells.
+    pub fn holds(&self, at: PayloadAt) -> bool {
+        File::open(self.path(at.segment)).is_ok_and(|file| read_head(&file, at).is_ok())
+    }
+
+    /// Destroys the keys of many, with one sync for each file. Those that are gone already are passed over.
+    pub fn forget_all(&self, places: &[PayloadAt]) -> Result<(), PayloadError> {
+        let mut files = BTreeMap::new();
+        for at in places.iter().filter(|at| self.holds(**at)) {
+            let file = match files.entry(at.segment) {
+                Entry::Occupied(open) => open.into_mut(),
+                Entry::Vacant(vacant) => {
+                    let file = OpenOptions::new().read(true).write(true).open(self.path(at.segment));
+                    vacant.insert(file.map_err(failed)?)
+                }
+            };
+            file.write_all_at(&[0; SLOT_LEN], at.offset + SLOT_AT as u64).map_err(failed)?;
+        }
+        files.values().try_for_each(|file| file.sync_data().map_err(failed))
     }
 
     /// Gives back the space allocated ahead. Nothing may be stored afterwards.

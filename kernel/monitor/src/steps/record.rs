@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use latchgate_wire::digest::Salt;
 use latchgate_wire::entry::Body;
 use latchgate_wire::ids::TraceId;
 use latchgate_wire::problem::Code;
@@ -78,6 +79,11 @@ impl Attested {
 }
 
 impl ResultPayload {
+    pub fn salt(&self) -> Result<Salt, Denial> {
+        let bytes = BASE64.decode(&self.salt).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Salt).ok_or_else(|| Denial::fault("a stored salt is no 32 bytes"))
+    }
+
     /// # Errors
     /// A fault if the stored bytes are not what was stored.
     pub fn read(payloads: &impl Payloads, at: PayloadAt) -> Result<Self, Denial> {
