@@ -17,6 +17,7 @@ mod first_call;
 mod held_call;
 mod http;
 mod installed;
+mod ledger;
 mod leftovers;
 mod metrics;
 mod once;

@@ -6,6 +6,8 @@ mod intent_before_effect;
 mod ledger_copy;
 mod no_secrets;
 mod outcome_before_answer;
+mod proofs_are_not_forged;
 mod tampering_is_found;
 mod tampering_is_not_taken_up;
 mod unknown_is_its_own_answer;
+mod unknown_is_resolved;

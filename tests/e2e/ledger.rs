@@ -1,0 +1,131 @@
+//! The ledger's commands: keys change and are followed, payloads are forgotten and proofs stay, exports stand by themselves.
+
+use std::fs;
+
+use latchgate_tests::{Gate, Ran};
+use serde_json::{Value, json};
+
+fn gate() -> Gate {
+    Gate::builder().root_file("a", "x").start()
+}
+
+fn read(gate: &Gate) -> Value {
+    gate.cli(&["call", "fs_read", r#"{"path":"a"}"#, "--json"]).exited(0).json()
+}
+
+fn receipt(gate: &Gate) -> String {
+    read(gate)["receipt_id"].as_str().unwrap().to_owned()
+}
+
+fn bundle(gate: &Gate, name: &str, args: &[&str]) -> String {
+    let path = gate.base().join(name).to_str().unwrap().to_owned();
+    let all = [&["ledger", "proof", "--out", &path], args].concat();
+    gate.cli(&all).exited(0);
+    path
+}
+
+fn verify_bundle(gate: &Gate, path: &str, key: &str) -> Ran {
+    gate.cli(&["verify", "--bundle", path, "--key", key, "--json"])
+}
+
+#[test]
+fn a_rotated_key_is_followed_by_old_and_new_across_a_kill_and_a_restart() {
+    let mut gate = gate();
+    let key = gate.keys().join("entry.pub");
+    let old = gate.base().join("old.pub").to_str().unwrap().to_owned();
+    fs::copy(&key, &old).unwrap();
+    let before = receipt(&gate);
+    let early = bundle(&gate, "early", &[&before]);
+    let old_private = fs::read(gate.keys().join("entry.key")).unwrap();
+    let rotated = gate.cli(&["ledger", "rotate-key", "--json"]).exited(0).json();
+    assert_ne!(rotated["old_key"], rotated["new_key"]);
+    assert_eq!(gate.entries_of("key.rotated")[0]["seq"], rotated["log_index"]);
+    assert_ne!(fs::read(gate.keys().join("entry.key")).unwrap(), old_private, "the old key is gone");
+    assert!(!gate.keys().join("entry.next.key").exists());
+    let after = receipt(&gate);
+    gate.kill9();
+    gate.restart();
+    read(&gate);
+    let key = key.to_str().unwrap();
+    for key in [key, &old] {
+        let report = gate.cli(&["verify", "--key", key, "--json"]).exited(0).json();
+        assert_eq!(report["keys"].as_array().unwrap().len(), 2, "{report:#}");
+        for path in [
+            bundle(&gate, &format!("b{}", key.len()), &[&before]),
+            bundle(&gate, &format!("a{}", key.len()), &[&after]),
+        ] {
+            let trusted_from_the_start = path.ends_with(&format!("b{}", key.len()));
+            // A bundle of later entries alone does not show how the first key led to theirs.
+            let expected = if trusted_from_the_start || key.ends_with("entry.pub") { 0 } else { 6 };
+            assert_eq!(verify_bundle(&gate, &path, key).code, expected, "{path} {key}");
+        }
+    }
+    // What was handed out before the change holds under the key that it was handed out with.
+    verify_bundle(&gate, &early, &old).exited(0);
+    gate.cli(&["ledger", "checkpoint", "--json"]).exited(0);
+    gate.assert_sound();
+}
+
+#[test]
+fn forgotten_payloads_are_gone_and_every_proof_still_holds() {
+    let gate = gate();
+    let key = gate.keys().join("entry.pub").to_str().unwrap().to_owned();
+    let (forgotten, kept) = (receipt(&gate), receipt(&gate));
+    let with = bundle(&gate, "with", &[&forgotten, "--payloads"]);
+    assert_eq!(verify_bundle(&gate, &with, &key).exited(0).json()["payloads"].as_array().unwrap().len(), 3);
+    let forgot = gate.cli(&["ledger", "forget", "--receipt", &forgotten, "--json"]).exited(0).json();
+    assert_eq!(forgot["payloads"], 2);
+    let entry = &gate.entries_of("payloads.forgotten")[0];
+    assert_eq!((&entry["of"]["receipt"], &entry["seq"]), (&json!(forgotten), &forgot["log_index"][0]));
+    assert!(gate.cli(&["ledger", "proof", &forgotten, "--payloads"]).code > 0);
+    verify_bundle(&gate, &bundle(&gate, "without", &[&forgotten]), &key).exited(0);
+    verify_bundle(&gate, &bundle(&gate, "kept", &[&kept, "--payloads"]), &key).exited(0);
+    let session = gate.entries_of("call.outcome")[1]["session_id"].as_str().unwrap().to_owned();
+    let of_session = gate.cli(&["ledger", "forget", "--session", &session, "--json"]).exited(0).json();
+    assert_eq!(of_session["payloads"], 2);
+    read(&gate);
+    let before = gate.cli(&["ledger", "forget", "--before", "0s", "--json"]).exited(0).json();
+    assert_eq!(before["payloads"], 2);
+    assert!(gate.cli(&["ledger", "proof", &kept, "--payloads"]).code > 0);
+    gate.cli(&["ledger", "forget"]).exited(2);
+    gate.assert_sound();
+}
+
+#[test]
+fn an_export_stands_by_itself_and_is_proved_on_the_way() {
+    let mut gate = gate();
+    for _ in 0..3 {
+        read(&gate);
+    }
+    let dir = gate.base().join("export");
+    let (at, key) = (dir.to_str().unwrap(), gate.keys().join("entry.pub"));
+    let exported = gate.cli(&["ledger", "export", at, "--json"]).exited(0).json();
+    assert_eq!(exported["entries"].as_u64(), Some(gate.entries().len() as u64));
+    gate.cli(&["ledger", "export", at]).exited(2);
+    let size = exported["entries"].as_u64().unwrap();
+    gate.cli(&["ledger", "consistency", "1", &size.to_string()]).exited(0);
+    gate.cli(&["ledger", "consistency", "0"]).exited(2);
+    gate.terminate();
+    let report = gate.cli(&["verify", at, "--key", key.to_str().unwrap(), "--json"]).exited(0).json();
+    assert_eq!((&report["entries"], &report["checkpoint_size"]), (&json!(size), &json!(size)), "{report:#}");
+    assert_eq!(fs::read_to_string(dir.join("checkpoint")).unwrap().lines().nth(1).unwrap(), size.to_string());
+    for tile in [format!("tile/0/000.p/{size}"), format!("tile/entries/000.p/{size}")] {
+        assert!(dir.join(&tile).is_file(), "{tile}");
+    }
+}
+
+#[test]
+fn what_a_viewer_may_not_see_is_not_in_a_bundle() {
+    let gate = gate();
+    let receipt = receipt(&gate);
+    gate.cli(&["operator", "add", "eve", "--role", "viewer"]).exited(0);
+    let by_eve =
+        |more: &[&str]| gate.cli(&[&["ledger", "proof", &receipt, "--operator", "eve"], more].concat());
+    assert!(by_eve(&[]).exited(0).json()["payloads"].is_null());
+    by_eve(&["--payloads"]).exited(3);
+    for args in [["ledger", "rotate-key"], ["ledger", "forget"]] {
+        let more: &[&str] = if args[1] == "forget" { &["--before", "0s"] } else { &[] };
+        gate.cli(&[&args, more, &["--operator", "eve"]].concat()).exited(3);
+    }
+    assert!(gate.entries_of("key.rotated").is_empty() && gate.entries_of("payloads.forgotten").is_empty());
+}
