@@ -41,6 +41,11 @@ fn boundaries() {
 }
 
 #[test]
+fn ledger() {
+    check("ledger");
+}
+
+#[test]
 fn errors() {
     check("errors");
 }

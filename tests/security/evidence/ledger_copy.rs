@@ -27,9 +27,13 @@ impl LedgerCopy {
         Self { _dir: dir, ledger, lines }
     }
 
-    /// Writes the lines back as the only segment.
+    /// Writes the lines back as the only segment. The tiles go: whoever changes the log would make them anew.
     pub fn write(&self) {
         write(&self.ledger, &self.lines.concat_lines());
+        let tiles = self.ledger.join("tile");
+        if tiles.exists() {
+            fs::remove_dir_all(tiles).unwrap();
+        }
     }
 
     /// Signs a checkpoint over the lines as they are now.

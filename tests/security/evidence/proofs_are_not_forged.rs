@@ -244,7 +244,6 @@ fn swapped_segments_edited_tiles_and_older_checkpoints_are_found() {
     let mut cut = early;
     cut.lines.truncate(size);
     cut.write();
-    let _ = fs::remove_dir_all(cut.ledger.join("tile"));
     verify(&scene, &cut, &[]).exited(0);
     found(&verify(&scene, &cut, &["--checkpoint", remembered]), "checkpoint");
     // And the older checkpoint alone, where signatures before it are to be taken on trust, still binds what it is over.

@@ -26,7 +26,7 @@ fn interrupted(key: Option<&str>) -> (Scene, u64, String) {
     let listed = unknown(&scene);
     let [one] = listed.as_slice() else { panic!("{listed:#?}") };
     assert_eq!(one["arguments"], scene.post_args(number), "{one:#}");
-    assert_eq!((&one["action_id"], &one["effects"][0]["status"]), (&json!("http_post"), &json!("unknown")));
+    assert_eq!((&one["action_id"], &one["effects"][0]["status"]), (&json!("tick"), &json!("unknown")));
     let receipt = one["receipt_id"].as_str().unwrap().to_owned();
     (scene, number, receipt)
 }
