@@ -19,7 +19,7 @@ pub fn cosign(note: &str, name: &str, key: &SigningKey, at_s: u64) -> Option<Str
     let signature = key.sign(message(text, at_s).as_bytes()).to_bytes();
     let id = key_id(name, &key.verifying_key());
     let blob = [&id[..], &at_s.to_be_bytes(), &signature].concat();
-    let own = format!("\u{2014} {name} {}", BASE64.encode(&id));
+    let own = format!("\u{2014} {name} {}", BASE64.encode(id));
     // Base64 of the first three bytes of the ID does not depend on what follows.
     let prefix: String = own.chars().take(own.chars().count() - 4).collect();
     let kept = note.lines().filter(|line| prefix.is_empty() || !line.starts_with(&prefix));
