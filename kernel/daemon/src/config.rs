@@ -75,6 +75,21 @@ settings! {
         /// Loopback address and port of the agent API, beside the socket.
         expose: Option<SocketAddr> = None, Optional(Loopback, "on the socket only");
     }
+    /// How long arguments, plans and results are kept, by the class of their action; 0 is until somebody forgets them. Entries are kept.
+    retention: RetentionSettings {
+        /// Of actions that read, in seconds.
+        read_s: u32 = 0, Whole(0, 3_153_600_000);
+        /// Of actions that write, in seconds.
+        write_s: u32 = 0, Whole(0, 3_153_600_000);
+        /// Of actions that send, in seconds.
+        send_s: u32 = 0, Whole(0, 3_153_600_000);
+        /// Of actions that execute, in seconds.
+        execute_s: u32 = 0, Whole(0, 3_153_600_000);
+        /// Of actions that submit, in seconds.
+        submit_s: u32 = 0, Whole(0, 3_153_600_000);
+        /// Of actions that transfer value, in seconds.
+        transfer_value_s: u32 = 0, Whole(0, 3_153_600_000);
+    }
     /// How much one principal may ask.
     limits: LimitSettings {
         /// Calls a second for each principal; twice as many at once.

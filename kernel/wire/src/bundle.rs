@@ -174,7 +174,7 @@ impl Payload {
         let wrong = || BundleError::Payload(name);
         let salt: [u8; 32] =
             BASE64.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or_else(wrong)?;
-        let bytes = jcs::canonical_value(self.value.clone()).map_err(|_| wrong())?;
+        let bytes = jcs::canonical_value(&self.value).map_err(|_| wrong())?;
         let digest = Digest::salted(&Salt(salt), &bytes);
         let is_named = entries.iter().any(|entry| match (&entry.body, self.of) {
             (Body::CallIntent(intent), PayloadOf::Arguments) => intent.call.args_digest == digest,

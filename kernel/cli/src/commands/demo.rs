@@ -85,6 +85,7 @@ fn check_record(home: &DemoHome) -> Result<Record, Failure> {
         key: Some(home.places().entry_public_key()),
         checkpoints: vec![home.places().last_checkpoint()],
         since: None,
+        payload_key: None,
     };
     let report = verify(&options, &|_| {})
         .map_err(|error| deviation("a ledger that can be verified", &error.to_string()))?;

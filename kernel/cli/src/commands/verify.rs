@@ -36,7 +36,7 @@ pub struct Verify {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Check one bundle of `latchgate ledger proof` instead of a ledger
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "checkpoint", "since"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "checkpoint", "since", "payloads"])]
     bundle: Option<PathBuf>,
     /// A checkpoint kept elsewhere, which the ledger must contain; may be given more than once
     #[arg(long, value_name = "FILE")]
@@ -44,6 +44,9 @@ pub struct Verify {
     /// A checkpoint that an earlier verification reached: signatures before it are not checked again, its root is
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// Hold the stored payloads against the entries too, with the gate's state/keys/payload.key
+    #[arg(long, value_name = "FILE")]
+    payloads: Option<PathBuf>,
 }
 
 /// Where the key came from, for the reader of the result.
@@ -107,7 +110,7 @@ impl Verify {
         // A copy may be older than what the gate remembers; its own ledger may not.
         let own = places.filter(|_| is_local).map(Places::last_checkpoint).filter(|path| path.exists());
         let checkpoints = own.into_iter().chain(self.checkpoint).collect();
-        Ok((VerifyOptions { dir, key, checkpoints, since: self.since }, source))
+        Ok((VerifyOptions { dir, key, checkpoints, since: self.since, payload_key: self.payloads }, source))
     }
 }
 
@@ -278,11 +281,17 @@ mod tests {
     }
 
     fn options() -> VerifyOptions {
-        VerifyOptions { dir: "/l".into(), key: Some("/k".into()), checkpoints: Vec::new(), since: None }
+        VerifyOptions {
+            dir: "/l".into(),
+            key: Some("/k".into()),
+            checkpoints: Vec::new(),
+            since: None,
+            payload_key: None,
+        }
     }
 
     fn of(dir: Option<PathBuf>) -> Verify {
-        Verify { dir, key: None, bundle: None, checkpoint: Vec::new(), since: None }
+        Verify { dir, key: None, bundle: None, checkpoint: Vec::new(), since: None, payloads: None }
     }
 
     fn altered() -> Vec<Finding> {

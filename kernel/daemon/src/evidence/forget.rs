@@ -77,53 +77,65 @@ fn select(ledger: &Ledger, of: &Forgotten) -> Result<Vec<PayloadAt>, Denial> {
             places.extend(read(ledger, finished.receipt.intent_seq)?.iter().flat_map(of_call));
             Ok(kept(ledger, places))
         }
-        Forgotten::Session(id) => all(ledger, |entry| {
-            let session = match &entry.body {
-                Body::CallHeld(held) => Some(held.call.who.session_id),
-                Body::CallIntent(intent) => Some(intent.call.who.session_id),
-                Body::CallOutcome(receipt) => Some(receipt.session_id),
-                _ => None,
-            };
-            session == Some(*id)
-        }),
+        Forgotten::Session(id) => {
+            let found = scan(ledger, 0, |entry| {
+                let session = match &entry.body {
+                    Body::CallHeld(held) => Some(held.call.who.session_id),
+                    Body::CallIntent(intent) => Some(intent.call.who.session_id),
+                    Body::CallOutcome(receipt) => Some(receipt.session_id),
+                    _ => None,
+                };
+                Some(session == Some(*id))
+            });
+            Ok(found?.0)
+        }
         Forgotten::Before(time) | Forgotten::Retention { before: time, .. } => {
-            before(ledger, *time, |_| true)
+            Ok(before(ledger, 0, *time, |_| true)?.0)
         }
     }
 }
 
-/// The payloads of calls that are over and whose entries are older, of the actions that `is_of` picks.
+/// The payloads of calls that are over and whose entries are older, of the actions that `is_of` picks, from entry `from` on;
+/// and the first entry that is not older.
 pub fn before(
     ledger: &Ledger,
+    from: u64,
     time: Timestamp,
     is_of: impl Fn(&str) -> bool,
-) -> Result<Vec<PayloadAt>, Denial> {
-    all(ledger, |entry| {
+) -> Result<(Vec<PayloadAt>, u64), Denial> {
+    scan(ledger, from, |entry| {
         let action = match &entry.body {
             Body::CallHeld(held) => Some(&held.call.action.id),
             Body::CallIntent(intent) => Some(&intent.call.action.id),
             Body::CallOutcome(receipt) => Some(&receipt.action.id),
             _ => None,
         };
-        entry.time < time && action.is_some_and(|action| is_of(action))
+        // Time never goes back in entries.
+        (entry.time < time).then(|| action.is_some_and(|action| is_of(action)))
     })
 }
 
-fn all(ledger: &Ledger, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<PayloadAt>, Denial> {
-    let (mut places, mut from) = (BTreeSet::new(), 0);
+/// From `from` on: those that are wanted, up to the first entry of which `is_wanted` says nothing; and where that is.
+fn scan(
+    ledger: &Ledger,
+    mut from: u64,
+    is_wanted: impl Fn(&Entry) -> Option<bool>,
+) -> Result<(Vec<PayloadAt>, u64), Denial> {
+    let mut places = BTreeSet::new();
     loop {
         let lines = ledger.entries(from, PAGE).map_err(bundle::unreadable)?;
         if lines.is_empty() {
-            return Ok(kept(ledger, places));
+            return Ok((kept(ledger, places), from));
         }
         for line in &lines {
-            let entry =
-                Entry::read(line).map_err(|error| Denial::fault(format!("behind entry {from}: {error}")))?;
-            if is_wanted(&entry) {
-                places.extend(of_call(&entry));
+            let entry = Entry::read(line).map_err(|error| Denial::fault(format!("entry {from}: {error}")))?;
+            match is_wanted(&entry) {
+                None => return Ok((kept(ledger, places), from)),
+                Some(true) => places.extend(of_call(&entry)),
+                Some(false) => {}
             }
+            from += 1;
         }
-        from += lines.len() as u64;
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod forget;
+pub mod retention;
 pub mod rotation;
 pub mod unknown;
 

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::calls::approvals;
+use crate::evidence::retention;
 use crate::gate::Gate;
 use crate::http::authority::Authority;
 use crate::http::listen::Socket;
@@ -126,7 +127,12 @@ impl Running {
                 None
             }));
         }
-        let ticker = tokio::spawn(tick(Arc::clone(&gate)));
+        let ticker = {
+            let (ticking, keeping) = (tick(Arc::clone(&gate)), retention::keep(Arc::clone(&gate)));
+            tokio::spawn(async move {
+                tokio::join!(ticking, keeping);
+            })
+        };
         notify::tell(notify::READY);
         Self { gate, summary, servers, ticker }
     }

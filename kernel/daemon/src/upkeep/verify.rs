@@ -6,6 +6,7 @@ use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use latchgate_ledger::verify::{Request, Trust, verify};
 use latchgate_wire::bundle::{Bundle, BundleError, Proved};
+use zeroize::Zeroizing;
 
 pub use latchgate_ledger::verify::{Finding, Progress, Report};
 
@@ -20,6 +21,8 @@ pub struct VerifyOptions {
     pub checkpoints: Vec<PathBuf>,
     /// A checkpoint that an earlier verification reached: what lies in front of it is held to its root.
     pub since: Option<PathBuf>,
+    /// The key of the payloads, which are then held against the entries.
+    pub payload_key: Option<PathBuf>,
 }
 
 /// Why nothing could be verified.
@@ -27,7 +30,7 @@ pub struct VerifyOptions {
 pub enum VerifyError {
     #[error("{0}: there is no ledger here; give the directory of a ledger or of a gate's home")]
     NoLedger(PathBuf),
-    #[error("{path} is no Ed25519 public key in PEM: {why}")]
+    #[error("{path} is not the key that it should be: {why}")]
     Key { path: PathBuf, why: String },
     #[error("{path} is no bundle: {why}")]
     Bundle { path: PathBuf, why: String },
@@ -46,8 +49,22 @@ pub fn run(options: &VerifyOptions, progress: &(dyn Fn(Progress) + Sync)) -> Res
         None => Trust::SelfConsistent,
     };
     let since = options.since.as_deref();
-    let request = Request { dir: &dir, trust, remembered: &options.checkpoints, since, progress };
+    let payload_key = options.payload_key.as_deref().map(read_secret).transpose()?;
+    let payload_key = payload_key.as_deref();
+    let remembered = &options.checkpoints;
+    let request = Request { dir: &dir, trust, remembered, since, payload_key, progress };
     verify(&request).map_err(|error| VerifyError::Ledger(error.to_string()))
+}
+
+fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, VerifyError> {
+    let error = |why: String| VerifyError::Key { path: path.to_owned(), why };
+    let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| error(e.to_string()))?);
+    let mut key = Zeroizing::new([0; 32]);
+    if bytes.len() != key.len() {
+        return Err(error("expected 32 bytes".into()));
+    }
+    key.copy_from_slice(&bytes);
+    Ok(key)
 }
 
 /// Checks a bundle by itself.

@@ -359,6 +359,7 @@ pub fn verified_with(home: &Home, trust: crate::verify::Trust) -> crate::verify:
         trust,
         remembered: &[home.last_checkpoint()],
         since: None,
+        payload_key: None,
         progress: &|_| {},
     })
     .unwrap()

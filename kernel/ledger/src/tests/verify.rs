@@ -252,6 +252,7 @@ fn an_empty_directory_is_no_log() {
         trust: Trust::SelfConsistent,
         remembered: &[],
         since: None,
+        payload_key: None,
         progress: &|_| {},
     };
     assert!(verify::verify(&request).is_err());

@@ -20,7 +20,7 @@ pub enum Part {
     Begin {
         first_seq: u64,
     },
-    Lines(Batch),
+    Lines(Box<Batch>),
     /// The segment ends; `bytes` is its size.
     End {
         rest: Rest,
@@ -80,7 +80,7 @@ pub fn read(segments: &[(u64, PathBuf)], trusted: u64, signing: &Signing, parts:
             let opened = open(&bytes, lines, checked);
             let batch = Batch { bytes: Arc::clone(&bytes), lines: lines.to_vec(), opened, key };
             seq += lines.len() as u64;
-            if parts.send(Part::Lines(batch)).is_err() {
+            if parts.send(Part::Lines(Box::new(batch))).is_err() {
                 return;
             }
         }

@@ -6,11 +6,13 @@
 mod decision;
 mod lines;
 mod meaning;
+mod payloads;
 mod tiles;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
 use latchgate_wire::checkpoint::Checkpoint;
@@ -21,7 +23,10 @@ use latchgate_wire::merkle::{Frontier, Hash, leaf_hash};
 
 use self::lines::{Part, Signing};
 use self::meaning::Meaning;
+use self::payloads::PayloadCheck;
 use self::tiles::TileCheck;
+use crate::disk::RealDisk;
+use crate::payload::{self, PayloadStore};
 use crate::scan::{Break, Cursor, Rest};
 use crate::{checkpoint, recover, segment};
 
@@ -42,7 +47,7 @@ pub enum Trust {
 pub struct Finding {
     /// The entry, where it is one entry's.
     pub seq: Option<u64>,
-    /// `signature`, `sequence`, `time`, `gate`, `key`, `checkpoint`, `torn`, `meaning`, `proof`, `policy`, `decision`, `tile`.
+    /// `signature`, `sequence`, `time`, `gate`, `key`, `checkpoint`, `torn`, `meaning`, `proof`, `policy`, `decision`, `tile`, `payload`.
     pub rule: &'static str,
     /// What was found and what it means.
     pub message: String,
@@ -58,6 +63,8 @@ pub struct Request<'a> {
     /// A checkpoint that an earlier check has reached: entries in front of it are held to its root alone, not to their
     /// signatures.
     pub since: Option<&'a Path>,
+    /// Opens the payloads, where they are to be held against the entries too.
+    pub payload_key: Option<&'a [u8; 32]>,
     /// Told now and then.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -146,7 +153,9 @@ pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
     report.key = Some(keychain::text(given.as_ref().unwrap_or(&first)));
     report.pinned = given.is_some();
     let trusted = notes.iter().find(|note| Some(&note.path) == since.as_ref()).map_or(0, |n| n.said.size);
+    let store = request.payload_key.map(|key| payload_store(request.dir, key)).transpose()?;
     let mut check = Check::new(request.dir, first, &notes, report);
+    check.payloads = store.as_ref().map(PayloadCheck::new);
     let bytes_in_all = segments.iter().filter_map(|(_, path)| path.metadata().ok()).map(|m| m.len()).sum();
     let mut progress = Progress { bytes_in_all, ..Progress::default() };
     let signing = Signing::new(first);
@@ -181,6 +190,12 @@ pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
     Ok(check.finish(&notes, given.as_ref()))
 }
 
+fn payload_store(dir: &Path, key: &[u8; 32]) -> Result<PayloadStore, VerifyError> {
+    let path = dir.join("payload");
+    let store = PayloadStore::open(Arc::new(RealDisk), &path, key, payload::Sizes::default());
+    store.map_err(|error| VerifyError::Io { path, error })
+}
+
 /// A checkpoint as it was found, not yet held to a key.
 struct Note {
     path: PathBuf,
@@ -206,8 +221,9 @@ fn read_notes(files: impl Iterator<Item = PathBuf>, report: &mut Report) -> Vec<
     notes
 }
 
-struct Check {
+struct Check<'a> {
     keys: Keychain,
+    payloads: Option<PayloadCheck<'a>>,
     tiles: TileCheck,
     cursor: Cursor,
     tree: Frontier,
@@ -217,10 +233,11 @@ struct Check {
     report: Report,
 }
 
-impl Check {
+impl Check<'_> {
     fn new(dir: &Path, first: VerifyingKey, notes: &[Note], report: Report) -> Self {
         let mut check = Self {
             keys: Keychain::of(first),
+            payloads: None,
             tiles: TileCheck::new(dir),
             cursor: Cursor::start(None),
             tree: Frontier::default(),
@@ -288,6 +305,9 @@ impl Check {
         for (rule, message) in self.meaning.entry(entry, self.keys.at(entry.seq)) {
             self.report.find(Some(entry.seq), rule, message);
         }
+        if let Some(message) = self.payloads.as_mut().and_then(|payloads| payloads.entry(entry)) {
+            self.report.find(Some(entry.seq), "payload", message);
+        }
         match self.keys.follow(entry) {
             Ok(true) => Some(*self.keys.last()),
             Ok(false) => None,
@@ -328,6 +348,9 @@ impl Check {
         }
         for tile in self.tiles.finish() {
             self.report.find(None, "tile", wrong_tile(&tile));
+        }
+        for (seq, message) in self.payloads.iter().flat_map(PayloadCheck::gone) {
+            self.report.find(Some(seq), "payload", message);
         }
         if self.tiles.missing > 0 {
             let missing = self.tiles.missing;
