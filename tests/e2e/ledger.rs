@@ -129,3 +129,28 @@ fn what_a_viewer_may_not_see_is_not_in_a_bundle() {
     }
     assert!(gate.entries_of("key.rotated").is_empty() && gate.entries_of("payloads.forgotten").is_empty());
 }
+
+#[test]
+fn payloads_are_forgotten_by_themselves_when_their_time_is_over_and_others_are_kept() {
+    let policy = latchgate_tests::policy::ALLOW;
+    let config = "[retention]\nread_s = 1\nwrite_s = 86400\n";
+    let mut gate = Gate::builder().root_file("a", "x").policy(policy).config(config).start();
+    let forgotten = receipt(&gate);
+    let written = gate.cli(&["call", "fs_write", r#"{"path":"b","content":"y"}"#, "--json"]).exited(0).json();
+    let kept = written["receipt_id"].as_str().unwrap().to_owned();
+    let second = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let began = second();
+    latchgate_tests::eventually("two seconds", || (second() > began + 1).then_some(()));
+    // It looks at its start, and then once a minute.
+    gate.restart();
+    let entry = gate.await_entry("a setting's forgetting", |entry| entry["kind"] == "payloads.forgotten");
+    assert_eq!(entry["of"]["retention"]["class"], "read");
+    assert!(entry["signed"].is_null());
+    latchgate_tests::eventually("the payload is gone", || {
+        (gate.cli(&["ledger", "proof", &forgotten, "--payloads"]).code > 0).then_some(())
+    });
+    gate.cli(&["ledger", "proof", &kept, "--payloads"]).exited(0);
+    gate.cli(&["ledger", "proof", &forgotten]).exited(0);
+    let key = gate.keys().join("payload.key").to_str().unwrap().to_owned();
+    gate.cli(&["verify", "--payloads", &key]).exited(0);
+}

@@ -312,3 +312,41 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Payloads lie beside the log under a key that strangers do not have; whoever has it finds each that is not what was recorded.
+#[test]
+fn payloads_that_were_exchanged_altered_or_taken_away_are_found() {
+    let mut scene = Scene::allowing();
+    calls(&scene, 4);
+    assert!(scene.gate.terminate().success());
+    let payload_key = scene.gate.keys().join("payload.key");
+    let with_payloads = ["--payloads", payload_key.to_str().unwrap()];
+    let attack = |what: &str, attack: &dyn Fn(&mut Vec<u8>)| {
+        let copy = LedgerCopy::of(&scene.gate);
+        verify(&scene, &copy, &with_payloads).exited(0);
+        let file = copy.ledger.join("payload/00000000.dat");
+        let mut bytes = fs::read(&file).unwrap();
+        attack(&mut bytes);
+        fs::write(&file, bytes).unwrap();
+        // Who has no key for them can say nothing about payloads, and the log is as sound as before.
+        verify(&scene, &copy, &[]).exited(0);
+        let ran = verify(&scene, &copy, &with_payloads);
+        assert_eq!(ran.code, 6, "{what}: {ran:#?}");
+        found(&ran, "payload");
+    };
+    let magic = |bytes: &[u8]| -> Vec<usize> {
+        (0..bytes.len() - 4).filter(|at| &bytes[*at..at + 4] == b"LGP1").collect()
+    };
+    attack("a byte of one", &|bytes| bytes[100] ^= 1);
+    attack("two of equal length exchanged", &|bytes| {
+        let at = magic(bytes);
+        let len = |n: usize| at[n + 1] - at[n];
+        let pair = (0..at.len() - 1).flat_map(|a| (a + 1..at.len() - 1).map(move |b| (a, b)));
+        let (a, b) = pair.into_iter().find(|(a, b)| len(*a) == len(*b)).expect("two of equal length");
+        let (from, to, size) = (at[a], at[b], len(a));
+        let kept = bytes[from..from + size].to_vec();
+        bytes.copy_within(to..to + size, from);
+        bytes[to..to + size].copy_from_slice(&kept);
+    });
+    attack("a key destroyed without an entry", &|bytes| bytes[8..68].fill(0));
+}

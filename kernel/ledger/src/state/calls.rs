@@ -224,7 +224,8 @@ impl Calls {
         }
     }
 
-    /// A key that was held and never executed (denied, expired, withdrawn) is free again at once, others after a day.
+    /// A key that was held and never executed (denied, expired, withdrawn) is free again at once, others after a day;
+    /// one that was resolved a day after that.
     fn is_remembered(
         &self,
         keyed: &Keyed,
@@ -233,7 +234,12 @@ impl Calls {
     ) -> bool {
         match keyed.call {
             CallRef::Held(id) => held(id).is_some(),
-            CallRef::Intent(seq) => now.since(keyed.at) <= MEMORY_MS || self.is_unsettled(seq),
+            CallRef::Intent(seq) => {
+                let is_answer = |done: &Done| done.resolution.is_some() && now.since(done.at) <= MEMORY_MS;
+                now.since(keyed.at) <= MEMORY_MS
+                    || self.is_unsettled(seq)
+                    || self.done.get(&seq).is_some_and(is_answer)
+            }
         }
     }
 

@@ -706,3 +706,56 @@ mod properties {
         }
     }
 }
+
+fn resolved(intent_seq: u64, resolution: Resolution) -> Body {
+    let signed = Signed { operator: "op".into(), jkt: "k".into(), body: "{}".into(), proof: "p".into() };
+    let receipt_id = latchgate_wire::ids::ReceiptId::new(T0 as u64, u128::from(intent_seq));
+    Body::OutcomeResolved(OutcomeResolved { receipt_id, intent_seq, resolution, note: None, signed })
+}
+
+#[test]
+fn an_unknown_call_that_was_not_done_is_free_and_one_that_was_done_is_answered_once_more() {
+    for key in [None, Some("k")] {
+        let named = |n| key.map_or_else(|| call(n), |key| keyed(call(n), key));
+        let mut fold = Fold::ready(Budgets::default());
+        let (intent_seq, seq) = fold.run(1, named(1), unknown_outcome);
+        assert_eq!(fold.start(2, named(1)), Err(Objection::Joined(Standing::Unknown { seq })));
+        fold.ok(resolved(intent_seq, Resolution::NotDone));
+        assert_eq!(fold.state.resolution(intent_seq), Some(Resolution::NotDone));
+        fold.start(3, named(1)).unwrap();
+        let mut fold = Fold::ready(Budgets::default());
+        let (intent_seq, seq) = fold.run(1, named(1), unknown_outcome);
+        fold.wait(48 * HOUR).ok(resolved(intent_seq, Resolution::Done));
+        assert_eq!(fold.state.unknown_len(), 0);
+        assert_eq!(fold.state.prior(&identity(&named(1)), fold.now), Some(Standing::Finished { seq }));
+    }
+}
+
+#[test]
+fn only_the_unknown_is_resolved_once_and_by_an_approver() {
+    let mut fold = Fold::ready(Budgets::default());
+    let (unknown, _) = fold.run(1, call(1), unknown_outcome);
+    let (known, _) = fold.run(2, call(2), outcome);
+    fold.refused(resolved(known, Resolution::NotDone), Refusal::NotUnknown);
+    fold.refused(resolved(99, Resolution::NotDone), Refusal::NotUnknown);
+    fold.ok(operators(&[("op", "k", Role::Viewer)]));
+    fold.refused(resolved(unknown, Resolution::NotDone), Refusal::NoOperator);
+    fold.ok(operators(&[("op", "k", Role::Approver)]));
+    fold.ok(resolved(unknown, Resolution::NotDone));
+    fold.refused(resolved(unknown, Resolution::Done), Refusal::NotUnknown);
+}
+
+#[test]
+fn payloads_are_forgotten_by_an_admin_or_by_a_setting_that_says_so() {
+    let mut fold = Fold::ready(Budgets::default());
+    let signed = Signed { operator: "op".into(), jkt: "k".into(), body: "{}".into(), proof: "p".into() };
+    let forgotten = |of: Forgotten, signed: Option<Signed>| {
+        Body::PayloadsForgotten(PayloadsForgotten { of, payloads: Vec::new(), signed })
+    };
+    let by_setting = Forgotten::Retention { class: "read".into(), before: at(0) };
+    fold.ok(forgotten(by_setting.clone(), None));
+    fold.invalid(forgotten(Forgotten::Before(at(0)), None));
+    fold.refused(forgotten(Forgotten::Before(at(0)), Some(signed.clone())), Refusal::NoOperator);
+    fold.ok(operators(&[("op", "k", Role::Admin)]));
+    fold.ok(forgotten(Forgotten::Before(at(0)), Some(signed)));
+}
