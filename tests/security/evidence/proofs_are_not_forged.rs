@@ -31,6 +31,8 @@ fn verify_bundle(gate: &Gate, bundle: &Value, key: &str) -> Ran {
     gate.cli(&["verify", "--bundle", path.to_str().unwrap(), "--key", key, "--json"])
 }
 
+type Attack<'a> = &'a dyn Fn(&mut Value);
+
 /// Each member of a bundle, changed by as little as can be.
 #[test]
 fn a_bundle_that_was_altered_proves_nothing() {
@@ -42,7 +44,7 @@ fn a_bundle_that_was_altered_proves_nothing() {
     assert_eq!(twin["payloads"], json!(["arguments", "plan", "result"]), "{twin:#}");
     assert_eq!(twin["entries"][1]["receipt_id"], receipt);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let attacks: [(&str, &dyn Fn(&mut Value)); 12] = [
+    let attacks: [(&str, Attack<'_>); 12] = [
         ("format", &|b| b["format"] = json!("latchgate-bundle-v2")),
         ("entry", &|b| {
             b["entries"][1]["entry"] =
