@@ -1,16 +1,10 @@
-//! The binary `latchgate-mcp`: a gate's actions as MCP tools.
-//!
-//! Three doors that share nothing but the wire: `serve` (an agent's session), `operator` (an operator's), and `install`
-//! (which writes `serve` into a client's configuration).
+//! The binary `latchgate-mcp`: chooses the door and turns its end into an exit code.
 #![forbid(unsafe_code)]
-
-mod install;
-mod operator;
-mod serve;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use latchgate_mcp::{install, operator, serve};
 
 /// A gate's actions as MCP tools
 #[derive(Parser)]

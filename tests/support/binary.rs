@@ -19,6 +19,17 @@ pub fn binary() -> PathBuf {
     path
 }
 
+/// `LATCHGATE_MCP_BIN`, else the debug build of this work tree.
+///
+/// # Panics
+/// If there is none, with the command that builds it.
+pub fn mcp_binary() -> PathBuf {
+    let built = || workspace().join("target/debug/latchgate-mcp");
+    let path = std::env::var_os("LATCHGATE_MCP_BIN").map_or_else(built, PathBuf::from);
+    assert!(path.is_file(), "{} is missing; run: cargo build -p latchgate-mcp", path.display());
+    path
+}
+
 /// `nobody` on most systems; nothing depends on the name.
 pub const OTHER_UID: u32 = 65534;
 

@@ -2,6 +2,7 @@
 //!
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `chance` (drawn from a seed), `entries` (what its ledger
 //! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `stepped_clock`, `terminal` (with a person at it),
+//! `mcp_client` (the adapter behind pipes, its lines checked by `mcp_schema`),
 //! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
 //! `raw_agent`, `raw_operator`, and `relay` for whoever calls as another user.
 #![forbid(unsafe_code)]
@@ -12,6 +13,8 @@ mod builder;
 mod chance;
 mod entries;
 mod gate;
+mod mcp_client;
+mod mcp_schema;
 mod patience;
 mod stepped_clock;
 mod terminal;
@@ -35,12 +38,14 @@ mod token;
 mod wire;
 
 pub use attempt::Attempt;
-pub use binary::{OTHER_UID, Ran, binary, binary_for_others, workspace};
+pub use binary::{OTHER_UID, Ran, binary, binary_for_others, mcp_binary, workspace};
 pub use builder::GateBuilder;
 pub use chance::{Chance, env_number};
 pub use entries::{entries_in, of_kind, segments_in};
 pub use gate::{Gate, Refused, Verified};
 pub use key::Key;
+pub use mcp_client::{McpClient, STATELESS};
+pub use mcp_schema::McpSchema;
 pub use patience::{PATIENCE, eventually};
 pub use proof::Proof;
 pub use raw_agent::RawAgent;

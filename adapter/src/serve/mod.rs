@@ -1,12 +1,78 @@
 //! `latchgate-mcp serve`: an agent's session over stdio.
+//!
+//! Read in this order: what may be asked for on the command line (`args`), how the gate is found and found again (`link`),
+//! what it offers (`catalogue`, `tools`, `meta_tools`), one call from request to answer (`calls`, `flight`, `undelivered`,
+//! `approvals`, `results`), what can be read (`resources`), the handler that clients talk to (`server`), and the lines it
+//! comes in (`stdio`, `lines`, `batch`).
+//!
+//! Deliberately absent: anything of an operator. Nothing here can decide an approval, and no prompt explains a denial.
+
+mod args;
+mod link;
+
+mod catalogue;
+mod meta_tools;
+mod tools;
+
+mod approvals;
+mod calls;
+mod flight;
+mod results;
+mod undelivered;
+
+mod resources;
+mod server;
+
+mod batch;
+mod lines;
+mod stdio;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Serve the gate's actions as MCP tools over stdio
-#[derive(clap::Args)]
-#[command(after_help = "Example:\n  latchgate-mcp serve")]
-pub struct Args {}
+use anyhow::Context as _;
+use rmcp::ServiceExt as _;
+use tokio::runtime;
 
-pub fn run(_: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not there yet")
+pub use args::{Args, ToolSet};
+pub use server::AgentServer;
+
+/// Serves until standard input ends.
+///
+/// # Errors
+/// A key that cannot be read, or a gate's URL that leads off this machine. A gate that does not run is none: calls say so.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    log_to_stderr(&args.log_level)?;
+    // Two threads: a call that waits holds none, and the client's side is one pipe.
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("no runtime to serve with")?;
+    let ended = runtime.block_on(serve(args));
+    // Calls that run are the gate's own and go on without us.
+    runtime.shutdown_timeout(Duration::ZERO);
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(args: Args) -> anyhow::Result<()> {
+    let server = AgentServer::new(args)?;
+    let stdio = stdio::Stdio::of_this_process(server.closing());
+    match server.serve(stdio).await {
+        Ok(running) => {
+            let _why = running.waiting().await;
+        }
+        // The client went without a word, or said none that begins a session.
+        Err(error) => tracing::info!(%error, "no session"),
+    }
+    Ok(())
+}
+
+/// Standard output is the protocol's.
+fn log_to_stderr(level: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(level).with_context(|| {
+        format!("--log-level: expected a level or directives like `warn,rmcp=debug`, not `{level}`")
+    })?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use latchgate_wire::api::{ActionInfo, ActionList, ApprovalList, Executed, Pending, Poll};
+use latchgate_wire::api::{ActionInfo, ActionList, ApprovalList, Decided, Executed, Pending, Poll};
 use latchgate_wire::entry::Budgets;
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::{ApprovalId, ReceiptId, SessionId};
@@ -14,10 +14,11 @@ use serde_json::Value;
 
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-use crate::exchange::{self, Outgoing};
+use crate::exchange::{self, Outgoing, Tagged};
+use crate::public::PublicClient;
 use crate::session::Session;
 use crate::signer::Signer;
-use crate::transport::Transport;
+use crate::transport::{Answer, Transport};
 
 /// Longest action id, in bytes, inclusive.
 const ACTION_ID_BYTES_MAX: usize = 128;
@@ -33,11 +34,23 @@ pub struct AgentOptions {
     pub budgets: Option<Budgets>,
     /// Have the gate refuse proofs without a body hash. Ours always have one.
     pub bind_body: bool,
+    /// The gate's canonical URL, which proofs are made for. `None`: over a socket `http://localhost`, over a port whatever
+    /// the gate says.
+    pub public_base_url: Option<String>,
+    /// The caller's own name of its session, shown as claimed.
+    pub session_label: Option<String>,
 }
 
 impl Default for AgentOptions {
     fn default() -> Self {
-        Self { agent_id: None, scopes: None, budgets: None, bind_body: true }
+        Self {
+            agent_id: None,
+            scopes: None,
+            budgets: None,
+            bind_body: true,
+            public_base_url: None,
+            session_label: None,
+        }
     }
 }
 
@@ -97,9 +110,13 @@ impl AgentClient {
     async fn connect_as(
         endpoint: &Endpoint,
         signer: Signer,
-        options: AgentOptions,
+        mut options: AgentOptions,
     ) -> Result<Self, ClientError> {
-        let transport = Transport::new(endpoint.agent_socket());
+        let transport = Transport::for_agents(endpoint);
+        if endpoint.url().is_some() && options.public_base_url.is_none() {
+            options.public_base_url = Some(PublicClient::new(endpoint).ready().await?.public_base_url);
+        }
+        let signer = signer.signing_for(options.public_base_url.clone());
         let session = Session::new(transport, signer, options);
         session.lease().await?;
         Ok(Self { session: Arc::new(session) })
@@ -142,13 +159,30 @@ impl AgentClient {
                     .executing()
                     .waiting(options.wait)
                     .header("idempotency-key", options.idempotency_key.as_deref())?
-                    .header("x-latchgate-reason", options.reason.as_deref())
+                    .header("x-latchgate-reason", options.reason.as_deref())?
+                    .header("x-latchgate-session-id", self.session.label())
             })
             .await?;
-        if answer.status == StatusCode::ACCEPTED {
-            return exchange::read(&answer).map(|pending| CallOutcome::Pending(Box::new(pending)));
-        }
-        exchange::read(&answer).map(|executed| CallOutcome::Executed(Box::new(executed)))
+        outcome(&answer)
+    }
+
+    /// The answer of a held call of ours, as [`Self::call`] would have given it; with `wait`, at the decision. Nothing is
+    /// called anew, whatever became of it.
+    ///
+    /// # Errors
+    /// `not_found` if it is not ours; else what became of the call, if that is no answer.
+    pub async fn answer(&self, id: ApprovalId, wait: Option<Duration>) -> Result<CallOutcome, ClientError> {
+        let path = format!("/v1/approvals/{id}/answer");
+        outcome(&self.session.send(|| Ok(Outgoing::get(&path).waiting(wait))).await?)
+    }
+
+    /// Takes back a held call of ours: nobody is asked any more.
+    ///
+    /// # Errors
+    /// `approval_decided` if that came first, `not_found` if it is not ours.
+    pub async fn withdraw(&self, id: ApprovalId) -> Result<Decided, ClientError> {
+        let path = format!("/v1/approvals/{id}");
+        self.get(|| Ok(Outgoing::delete(&path))).await
     }
 
     /// What became of a held call; with `wait`, at the decision.
@@ -176,6 +210,19 @@ impl AgentClient {
         self.get(|| Ok(Outgoing::get("/v1/actions"))).await.map(|list: ActionList| list.actions)
     }
 
+    /// The same, unless they are what carries `tag`; with `wait`, at their change.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn actions_unless(
+        &self,
+        tag: Option<&str>,
+        wait: Option<Duration>,
+    ) -> Result<Option<Tagged<ActionList>>, ClientError> {
+        let make = || Outgoing::get("/v1/actions").waiting(wait).unless(tag);
+        exchange::read_tagged(&self.session.send(make).await?)
+    }
+
     /// One action.
     ///
     /// # Errors
@@ -200,6 +247,13 @@ impl AgentClient {
     ) -> Result<T, ClientError> {
         exchange::read(&self.session.send(make).await?)
     }
+}
+
+fn outcome(answer: &Answer) -> Result<CallOutcome, ClientError> {
+    if answer.status == StatusCode::ACCEPTED {
+        return exchange::read(answer).map(|pending| CallOutcome::Pending(Box::new(pending)));
+    }
+    exchange::read(answer).map(|executed| CallOutcome::Executed(Box::new(executed)))
 }
 
 /// The route of an action. An id that is none could become another route.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::gate_url::GateUrl;
+
 /// `sun_path` holds 108 bytes, one of them the closing NUL (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
@@ -17,6 +19,8 @@ pub(crate) const SERVICE_DIR: &str = "/run/latchgate";
 pub struct Endpoint {
     agent: PathBuf,
     admin: PathBuf,
+    /// Agents come this way instead.
+    url: Option<GateUrl>,
 }
 
 /// Why there is no endpoint to try.
@@ -26,6 +30,8 @@ pub enum EndpointError {
     TooLong { path: String, len: usize },
     #[error("{name} is {value}, which is not an absolute path")]
     Relative { name: &'static str, value: String },
+    #[error("the gate's url is {url}, expected plain http to a port of this machine")]
+    NotLoopback { url: String },
 }
 
 impl EndpointError {
@@ -34,6 +40,9 @@ impl EndpointError {
         match self {
             Self::TooLong { .. } => "set LATCHGATE_HOME or XDG_RUNTIME_DIR to a shorter path".into(),
             Self::Relative { name, .. } => format!("set {name} to a path that begins with `/`"),
+            Self::NotLoopback { .. } => {
+                "name it as http://localhost:PORT, or leave it out to use the gate's socket".into()
+            }
         }
     }
 }
@@ -101,12 +110,21 @@ impl Endpoint {
 
     /// Both sockets below one runtime directory.
     pub fn in_dir(dir: &Path) -> Self {
-        Self { agent: dir.join(AGENT_SOCKET), admin: dir.join(ADMIN_DIR).join(ADMIN_SOCKET) }
+        Self::new(dir.join(AGENT_SOCKET), dir.join(ADMIN_DIR).join(ADMIN_SOCKET))
     }
 
     /// As [`Self::in_dir`], for a gate whose sockets are known.
     pub fn new(agent: PathBuf, admin: PathBuf) -> Self {
-        Self { agent, admin }
+        Self { agent, admin, url: None }
+    }
+
+    /// Agents reach it by this URL; operators have no way there.
+    pub fn at_url(url: GateUrl) -> Self {
+        Self { url: Some(url), ..Self::new(PathBuf::new(), PathBuf::new()) }
+    }
+
+    pub(crate) fn url(&self) -> Option<&GateUrl> {
+        self.url.as_ref()
     }
 
     /// The agents' socket.
@@ -127,9 +145,9 @@ impl Endpoint {
         let dir = path.parent().unwrap_or(Path::new(""));
         if path.file_name().is_some_and(|name| name == ADMIN_SOCKET) {
             let agent = dir.parent().unwrap_or(Path::new("")).join(AGENT_SOCKET);
-            return Self { agent, admin: path.to_owned() };
+            return Self::new(agent, path.to_owned());
         }
-        Self { agent: path.to_owned(), admin: dir.join(ADMIN_DIR).join(ADMIN_SOCKET) }
+        Self::new(path.to_owned(), dir.join(ADMIN_DIR).join(ADMIN_SOCKET))
     }
 
     fn exists(&self) -> bool {

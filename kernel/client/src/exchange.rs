@@ -53,6 +53,18 @@ impl Outgoing {
         }
     }
 
+    /// Asks only for something else than what carries this tag (RFC 9110 section 13.1.2).
+    ///
+    /// # Errors
+    /// [`ClientError::Input`] if the tag cannot stand in a header.
+    pub fn unless(self, tag: Option<&str>) -> Result<Self, ClientError> {
+        self.header("if-none-match", tag)
+    }
+
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
+    }
+
     /// # Errors
     /// [`ClientError::Input`] if the body is no JSON.
     pub fn post(path: impl Into<String>, body: &impl Serialize) -> Result<Self, ClientError> {
@@ -87,9 +99,8 @@ impl Outgoing {
         Ok(self)
     }
 
-    fn into_request(self, credentials: Credentials) -> Result<Request<Full<Bytes>>, ClientError> {
-        let mut builder =
-            Request::builder().method(self.method).uri(self.path).header(header::HOST, "localhost");
+    fn into_request(self, host: &str, credentials: Credentials) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut builder = Request::builder().method(self.method).uri(self.path).header(header::HOST, host);
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
@@ -126,7 +137,9 @@ pub(crate) async fn send(
     credentials: Credentials,
 ) -> Result<Answer, ClientError> {
     let answer = send_any(transport, outgoing, credentials).await?;
-    if answer.status.is_success() { Ok(answer) } else { Err(problem(&answer)) }
+    // 304 comes only to whoever named what it has.
+    let is_answered = answer.status.is_success() || answer.status == StatusCode::NOT_MODIFIED;
+    if is_answered { Ok(answer) } else { Err(problem(&answer)) }
 }
 
 /// Sends, and takes any status.
@@ -139,7 +152,7 @@ pub(crate) async fn send_any(
     credentials: Credentials,
 ) -> Result<Answer, ClientError> {
     let (within, effect) = (outgoing.within, outgoing.effect);
-    let request = outgoing.into_request(credentials)?;
+    let request = outgoing.into_request(transport.host(), credentials)?;
     transport.send(request, within).await.map_err(|error| not_answered(error, effect, transport))
 }
 
@@ -152,12 +165,31 @@ pub(crate) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ClientErro
         .map_err(|error| ClientError::Protocol(format!("body of the {} answer: {error}", answer.status)))
 }
 
+/// What was asked for with its tag; `None` if it is what the caller has already.
+///
+/// # Errors
+/// [`ClientError::Protocol`] for a body that is something else.
+pub(crate) fn read_tagged<T: DeserializeOwned>(answer: &Answer) -> Result<Option<Tagged<T>>, ClientError> {
+    if answer.status == StatusCode::NOT_MODIFIED {
+        return Ok(None);
+    }
+    let tag = answer.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+    Ok(Some(Tagged { value: read(answer)?, tag: tag.unwrap_or_default().to_owned() }))
+}
+
+/// A value under the tag that a later request may name.
+#[derive(Clone, Debug)]
+pub struct Tagged<T> {
+    pub value: T,
+    pub tag: String,
+}
+
 fn not_answered(error: SendError, effect: Effect, transport: &Transport) -> ClientError {
     match (error, effect) {
         (SendError::NotSent(error), _) => error,
         (SendError::Lost(why), Effect::Possible) => ClientError::AnswerLost(why),
         (SendError::Lost(why), Effect::Never) => ClientError::Unreachable {
-            socket: transport.socket().to_owned(),
+            socket: transport.name(),
             why: format!("no answer: {why}"),
             remedy: "try again; if it stays so, look at the gate's log".into(),
         },

@@ -1,11 +1,12 @@
 //! How anyone talks to a gate: finding its socket, connections, leases, proofs, typed calls.
 //!
-//! Read in this order: where the gate is (`endpoint`, `guard`), how bytes get there (`transport`), who signs
+//! Read in this order: where the gate is (`endpoint`, `gate_url`, `guard`), how bytes get there (`transport`), who signs
 //! (`signer`), what is asked and answered (`exchange`), and the three callers: anyone (`public`), an agent (`agent`,
 //! with its `session`), an operator (`operator`), which remembers what it has seen (`memory`).
 #![forbid(unsafe_code)]
 
 mod endpoint;
+mod gate_url;
 mod guard;
 mod process;
 
@@ -29,6 +30,8 @@ pub use agent::{AgentClient, AgentOptions, CallOptions, CallOutcome};
 pub use endpoint::{Endpoint, EndpointError, Search};
 pub use error::ClientError;
 pub use memory::{Memory, Seen};
+pub use exchange::Tagged;
+pub use gate_url::GateUrl;
 pub use operator::OperatorClient;
 pub use process::Process;
 pub use public::PublicClient;

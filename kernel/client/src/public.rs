@@ -1,11 +1,13 @@
 //! What a gate tells anyone on its agents' socket, without lease or proof.
 
+use std::time::Duration;
+
 use latchgate_wire::api::{ActionInfo, ActionList, Ready};
 
 use crate::agent::action_path;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-use crate::exchange::{self, Credentials, Outgoing};
+use crate::exchange::{self, Credentials, Outgoing, Tagged};
 use crate::transport::Transport;
 
 /// A caller without a name.
@@ -17,7 +19,7 @@ pub struct PublicClient {
 impl PublicClient {
     /// Connects at the first request.
     pub fn new(endpoint: &Endpoint) -> Self {
-        Self { transport: Transport::new(endpoint.agent_socket()) }
+        Self { transport: Transport::for_agents(endpoint) }
     }
 
     /// Whether the gate takes calls. A gate that starts or drains answers too.
@@ -38,6 +40,19 @@ impl PublicClient {
         let answer =
             exchange::send(&self.transport, Outgoing::get("/v1/actions"), Credentials::default()).await?;
         exchange::read::<ActionList>(&answer).map(|list| list.actions)
+    }
+
+    /// Every action, unless they are what carries `tag`; with `wait`, at their change.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn actions_unless(
+        &self,
+        tag: Option<&str>,
+        wait: Option<Duration>,
+    ) -> Result<Option<Tagged<ActionList>>, ClientError> {
+        let outgoing = Outgoing::get("/v1/actions").waiting(wait).unless(tag)?;
+        exchange::read_tagged(&exchange::send(&self.transport, outgoing, Credentials::default()).await?)
     }
 
     /// One action.

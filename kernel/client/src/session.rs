@@ -53,6 +53,11 @@ impl Session {
         Self { transport, signer, options, current: Mutex::new(None) }
     }
 
+    /// What the caller calls this session.
+    pub fn label(&self) -> Option<&str> {
+        self.options.session_label.as_deref()
+    }
+
     /// A lease that is valid for a while.
     pub async fn lease(&self) -> Result<Arc<Lease>, ClientError> {
         let mut current = self.current.lock().await;

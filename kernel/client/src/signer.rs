@@ -15,11 +15,13 @@ use zeroize::Zeroizing;
 use crate::error::ClientError;
 
 /// Over a Unix socket the URL has no host to speak of; both sides take this one.
-pub(crate) const BASE_URL: &str = "http://localhost";
+const BASE_URL: &str = "http://localhost";
 
 /// A private key that signs proofs by the gate's clock, as far as that is known. Has no `Debug`.
 pub(crate) struct Signer {
     key: SigningKey,
+    /// Origin of the URLs signed for.
+    base_url: String,
     /// How far the gate's clock is ahead of this machine's: nothing until the gate says otherwise.
     ahead_ms: AtomicI64,
 }
@@ -29,7 +31,15 @@ const SKEW_MS_MAX: i64 = 2_000;
 
 impl Signer {
     pub fn new(key: SigningKey) -> Self {
-        Self { key, ahead_ms: AtomicI64::new(0) }
+        Self { key, base_url: BASE_URL.to_owned(), ahead_ms: AtomicI64::new(0) }
+    }
+
+    /// Signs for the gate's canonical URL, which has no path.
+    pub fn signing_for(mut self, base_url: Option<String>) -> Self {
+        if let Some(base_url) = base_url {
+            self.base_url = base_url.trim_end_matches('/').to_owned();
+        }
+        self
     }
 
     /// A key that exists in this process only.
@@ -70,7 +80,7 @@ impl Signer {
         random(&mut unique)?;
         let request = dpop::Request {
             method,
-            url: &format!("{BASE_URL}{path}"),
+            url: &format!("{}{path}", self.base_url),
             token,
             body: Some(body),
             jti: &URL_SAFE_NO_PAD.encode(unique),

@@ -1,4 +1,4 @@
-//! HTTP/1.1 over the gate's Unix socket: connections are kept and used again, one request at a time on each.
+//! HTTP/1.1 to the gate, over its Unix socket or a loopback port: connections are kept and used again, one request at a time on each.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,12 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
+use crate::endpoint::Endpoint;
 use crate::error::ClientError;
+use crate::gate_url::GateUrl;
 use crate::guard::check_directory;
 
 /// The largest response body taken.
@@ -23,10 +26,15 @@ const IDLE_MAX: usize = 32;
 
 type Connection = SendRequest<Full<Bytes>>;
 
-/// The way to one socket. As many connections as there are requests in flight.
+/// The way to one gate. As many connections as there are requests in flight.
 pub(crate) struct Transport {
-    socket: PathBuf,
+    place: Place,
     idle: Mutex<Vec<Connection>>,
+}
+
+enum Place {
+    Socket(PathBuf),
+    Port(GateUrl),
 }
 
 /// What came back.
@@ -50,17 +58,37 @@ pub(crate) enum SendError {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("socket", &self.socket).finish_non_exhaustive()
+        f.debug_struct("Transport").field("place", &self.name()).finish_non_exhaustive()
     }
 }
 
 impl Transport {
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned(), idle: Mutex::default() }
+        Self { place: Place::Socket(socket.to_owned()), idle: Mutex::default() }
     }
 
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    /// The way that agents come.
+    pub fn for_agents(endpoint: &Endpoint) -> Self {
+        match endpoint.url() {
+            Some(url) => Self { place: Place::Port(url.clone()), idle: Mutex::default() },
+            None => Self::new(endpoint.agent_socket()),
+        }
+    }
+
+    /// The place as errors name it.
+    pub fn name(&self) -> PathBuf {
+        match &self.place {
+            Place::Socket(socket) => socket.clone(),
+            Place::Port(url) => url.to_string().into(),
+        }
+    }
+
+    /// What goes into `Host`.
+    pub fn host(&self) -> &str {
+        match &self.place {
+            Place::Socket(_) => "localhost",
+            Place::Port(url) => url.authority(),
+        }
     }
 
     /// Sends one request and reads the whole answer.
@@ -96,15 +124,19 @@ impl Transport {
     }
 
     async fn connect(&self) -> Result<Connection, ClientError> {
-        check_directory(&self.socket)?;
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|e| ClientError::unreachable(&self.socket, &e))?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (connection, driver) = handshake.map_err(|error| ClientError::Protocol(error.to_string()))?;
-        // Ends when the connection is dropped or the gate closes it; its error reaches whoever waits for an answer.
-        tokio::spawn(async move { drop(driver.await) });
-        Ok(connection)
+        let unreachable = |error| ClientError::unreachable(&self.name(), &error);
+        match &self.place {
+            Place::Socket(socket) => {
+                check_directory(socket)?;
+                opened(UnixStream::connect(socket).await.map_err(unreachable)?).await
+            }
+            Place::Port(url) => {
+                let stream = TcpStream::connect(url.addresses()).await.map_err(unreachable)?;
+                // A request is one write, and nothing is gained by waiting for more of it.
+                stream.set_nodelay(true).map_err(unreachable)?;
+                opened(stream).await
+            }
+        }
     }
 
     async fn read(
@@ -136,6 +168,17 @@ impl Transport {
             idle.push(connection);
         }
     }
+}
+
+async fn opened<S>(stream: S) -> Result<Connection, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (connection, driver) = handshake.map_err(|error| ClientError::Protocol(error.to_string()))?;
+    // Ends when the connection is dropped or the gate closes it; its error reaches whoever waits for an answer.
+    tokio::spawn(async move { drop(driver.await) });
+    Ok(connection)
 }
 
 #[cfg(test)]

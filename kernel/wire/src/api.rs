@@ -130,6 +130,9 @@ pub struct Pending {
     pub trace_id: TraceId,
 }
 
+/// Why a held call ended that its owner took back (`DELETE /v1/approvals/{id}`).
+pub const WITHDRAWN: &str = "withdrawn by its owner";
+
 /// `GET /v1/approvals/{id}/poll`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Poll {

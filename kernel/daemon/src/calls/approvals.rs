@@ -13,7 +13,7 @@ use latchgate_monitor::ports::{
 };
 use latchgate_monitor::steps::{CallPayload, Recorded};
 use latchgate_wire::api::{
-    ApprovalDetail, ApprovalInfo, ApproveRequest, Decided, DenyRequest, EarlierDecision, Poll,
+    ApprovalDetail, ApprovalInfo, ApproveRequest, Decided, DenyRequest, EarlierDecision, Poll, WITHDRAWN,
 };
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{ApprovalDecided, Body, Decision};
@@ -352,6 +352,24 @@ async fn decide(
 /// The operator decides what was shown, by its digest.
 fn check_shown(shown: Digest, approval: &Approval) -> Result<(), Denial> {
     if shown == approval.held.call.plan.digest { Ok(()) } else { Err(Refusal::OtherPlan.into()) }
+}
+
+/// Its owner no longer wants it. Nobody is asked any more, and nothing of it happens.
+pub async fn withdraw(gate: &Gate, approval: &Approval, trace_id: TraceId) -> Result<Decided, Denial> {
+    let body = ApprovalDecided {
+        approval_id: approval.held.approval_id,
+        decision: Decision::Void,
+        plan_digest: approval.held.call.plan.digest,
+        scope: None,
+        reason: Some(WITHDRAWN.to_owned()),
+        signed: None,
+        reach: None,
+        cool_down_until: None,
+    };
+    let commit =
+        Commit { trace_id: Some(trace_id), body: Body::ApprovalDecided(body), payload: Durability::Buffered };
+    gate.world.ledger.commit(commit).await?;
+    Ok(decision(approval.held.approval_id, "void"))
 }
 
 /// Ends what nobody decided in time; run once a second.

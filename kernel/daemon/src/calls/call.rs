@@ -164,8 +164,26 @@ async fn held_answer(gate: &Arc<Gate>, id: ApprovalId, trace_id: TraceId, wait: 
         return None;
     }
     let approval = decided(gate, id, wait).await?;
+    Some(decided_answer(gate, &approval, trace_id))
+}
+
+/// The answer of a held call, as its `execute` would have given it: for its owner, who has its id and asks by that, so that
+/// nothing is called anew whatever became of it.
+pub async fn collect(gate: &Arc<Gate>, approval: &Approval, trace_id: TraceId, wait: Duration) -> Reply {
+    if is_terminal(approval) {
+        return decided_answer(gate, approval, trace_id);
+    }
+    let held = &approval.held;
+    let decided = held_answer(gate, held.approval_id, trace_id, wait).await;
+    decided.unwrap_or_else(|| {
+        let hash = held.call.request_hash;
+        Reply::plain(Answer::pending(held.approval_id, hash, held.expires_at, trace_id))
+    })
+}
+
+fn decided_answer(gate: &Gate, approval: &Approval, trace_id: TraceId) -> Reply {
     if let Some(finished) = &approval.finished {
-        return Some(finished_reply(gate, finished, trace_id));
+        return finished_reply(gate, finished, trace_id);
     }
     let reason = approval.reason.clone();
     let denial = match approval.status {
@@ -181,7 +199,7 @@ async fn held_answer(gate: &Arc<Gate>, id: ApprovalId, trace_id: TraceId, wait: 
             Denial::new(Code::Conflict, detail).remedy("call again: it is judged anew")
         }
     };
-    Some(Reply::plain(Answer::denied(&denial, trace_id)))
+    Reply::plain(Answer::denied(&denial, trace_id))
 }
 
 /// The approval once nothing more will come of it, or `None` after `wait`, or when the gate is to end.

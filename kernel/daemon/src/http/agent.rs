@@ -9,7 +9,7 @@ use hyper::{Request, Response};
 use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::authenticator::{Caller, Listener, Purpose};
 use latchgate_monitor::denial::Denial;
-use latchgate_monitor::ports::{Clock as _, Entropy as _};
+use latchgate_monitor::ports::{Approval, Clock as _, Entropy as _};
 use latchgate_monitor::steps::{self, ResultPayload};
 use latchgate_wire::api::{ApprovalList, LeaseRequest, LeaseResponse, Ready, RenewRequest};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
@@ -32,6 +32,7 @@ use crate::metrics::LeaseKind;
 use crate::people::leases::Applicant;
 
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+const LABEL_BYTES_MAX: usize = 128;
 /// One line that a person reads.
 const REASON_BYTES_MAX: usize = 512;
 
@@ -138,6 +139,19 @@ async fn routed(
             let caller = reader(gate, listener, received).await?;
             poll(gate, &caller, received, id, trace_id).await
         }
+        ("GET", ["v1", "approvals", id, "answer"]) => {
+            let caller = reader(gate, listener, received).await?;
+            let approval = own_approval(gate, &caller, id)?;
+            let reply = call::collect(gate, &approval, trace_id, received.wait()).await;
+            let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
+            Ok(respond::answer(&reply.answer, delivers))
+        }
+        ("DELETE", ["v1", "approvals", id]) => {
+            let caller = reader(gate, listener, received).await?;
+            let approval = own_approval(gate, &caller, id)?;
+            let withdrawn = approvals::withdraw(gate, &approval, trace_id).await?;
+            Ok(respond::json(200, &withdrawn))
+        }
         ("GET", ["v1", "receipts", id]) => {
             let caller = reader(gate, listener, received).await?;
             receipt(gate, &caller, id)
@@ -157,7 +171,8 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["v1", "actions", _]
             | ["v1", "actions", _, "execute"]
             | ["v1", "actions", _, "schema", "request"]
-            | ["v1", "approvals", _, "poll"]
+            | ["v1", "approvals", _, "poll" | "answer"]
+            | ["v1", "approvals", _]
             | ["v1", "receipts", _]
     );
     if known {
@@ -232,12 +247,21 @@ async fn execute(
     if let Some(parent) = parent {
         tracing::info!(%trace_id, traceparent_trace_id = parent.trace_id(), "a call of the caller's trace");
     }
+    if let Some(label) = session_label(received)? {
+        tracing::info!(%trace_id, caller_session = label, "a call of what its caller calls a session");
+    }
     let body = received.body.clone();
     let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned))
         .because(reason.map(str::to_owned));
     let reply = call::execute(gate, request, received.wait()).await;
     let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
     Ok(respond::answer(&reply.answer, delivers))
+}
+
+/// What the caller calls its session: a label for whoever reads the log, and nothing more.
+fn session_label(received: &Received) -> Result<Option<&str>, Denial> {
+    let label = received.header("x-latchgate-session-id")?;
+    Ok(label.filter(|label| label.len() <= LABEL_BYTES_MAX && !label.contains(char::is_control)))
 }
 
 async fn renew(
@@ -258,13 +282,8 @@ async fn poll(
     id: &str,
     trace_id: TraceId,
 ) -> Result<Response<Whole>, Denial> {
-    // One answer for what does not exist and for what is another's.
-    let absent = || Denial::new(Code::NotFound, "there is no such approval, or it ended more than 24 h ago");
-    let id: ApprovalId = id.parse().map_err(|_| absent())?;
-    let mut approval = approvals::find(gate, id)?;
-    if approval.held.call.who.principal != caller.who().principal {
-        return Err(absent());
-    }
+    let mut approval = own_approval(gate, caller, id)?;
+    let id = approval.held.approval_id;
     let wait = received.wait();
     if !wait.is_zero()
         && let Some(decided) = call::decided(gate, id, wait).await
@@ -272,6 +291,14 @@ async fn poll(
         approval = decided;
     }
     Ok(respond::json(200, &approvals::poll(gate, &approval, trace_id)?))
+}
+
+/// One answer for what does not exist and for what is another's.
+fn own_approval(gate: &Gate, caller: &Caller, id: &str) -> Result<Approval, Denial> {
+    let absent = || Denial::new(Code::NotFound, "there is no such approval, or it ended more than 24 h ago");
+    let id: ApprovalId = id.parse().map_err(|_| absent())?;
+    let approval = approvals::find(gate, id)?;
+    if approval.held.call.who.principal == caller.who().principal { Ok(approval) } else { Err(absent()) }
 }
 
 fn receipt(gate: &Gate, caller: &Caller, id: &str) -> Result<Response<Whole>, Denial> {

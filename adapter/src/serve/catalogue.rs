@@ -1,0 +1,131 @@
+//! The gate's actions as they are now, and the news that they changed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use latchgate_client::{ClientError, Tagged};
+use latchgate_wire::api::{ActionInfo, ActionList};
+use tokio::sync::watch;
+
+use super::args::ToolSet;
+use super::link::Link;
+
+/// How long one request waits for a change. The gate takes up to a minute.
+const WATCH: Duration = Duration::from_secs(55);
+/// Between looks for a gate that is not there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What is known of the gate's actions. Kept while the gate is away: a tool does not vanish because of a restart.
+pub struct Catalogue {
+    link: Arc<Link>,
+    shows: ToolSet,
+    known: Mutex<Known>,
+    /// Counts changes.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Clone, Default)]
+struct Known {
+    tag: Option<String>,
+    actions: Arc<[ActionInfo]>,
+    /// Somebody was told something that another state differs from.
+    was_told: bool,
+}
+
+impl Known {
+    fn named(&self, id: &str) -> Option<ActionInfo> {
+        self.actions.iter().find(|action| action.action_id == id).cloned()
+    }
+}
+
+impl Catalogue {
+    /// Begins to follow the gate. Ends with the runtime.
+    pub fn following(link: Arc<Link>, shows: ToolSet) -> Arc<Self> {
+        let catalogue =
+            Arc::new(Self { link, shows, known: Mutex::default(), changed: watch::Sender::new(0) });
+        tokio::spawn({
+            let catalogue = Arc::clone(&catalogue);
+            async move { catalogue.follow().await }
+        });
+        catalogue
+    }
+
+    /// The actions as they are now; as they were last, where the gate cannot be asked.
+    pub async fn current(&self) -> Arc<[ActionInfo]> {
+        if let Err(error) = self.look(None).await {
+            tracing::info!(%error, "the gate's actions cannot be asked for");
+        }
+        let mut known = self.lock();
+        known.was_told |= known.tag.is_none();
+        Arc::clone(&known.actions)
+    }
+
+    /// The action of that name, if there is one. Asked for only where none is known.
+    ///
+    /// # Errors
+    /// If none is known and the gate cannot be asked.
+    pub async fn action(&self, id: &str) -> Result<Option<ActionInfo>, ClientError> {
+        if let Some(action) = self.known().named(id) {
+            return Ok(Some(action));
+        }
+        self.look(None).await?;
+        Ok(self.known().named(id))
+    }
+
+    /// Moves whenever the actions have changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    async fn follow(&self) {
+        loop {
+            match self.look(Some(WATCH)).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "no gate to follow");
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    async fn look(&self, wait: Option<Duration>) -> Result<(), ClientError> {
+        let tag = self.known().tag;
+        // The first look waits for nothing.
+        let wait = wait.filter(|_| tag.is_some());
+        let found = match self.shows {
+            ToolSet::All => self.link.public()?.actions_unless(tag.as_deref(), wait).await?,
+            ToolSet::Profile | ToolSet::Meta => {
+                self.link.agent().await?.actions_unless(tag.as_deref(), wait).await?
+            }
+        };
+        if let Some(found) = found {
+            self.learn(found);
+        } else if wait.is_some() {
+            // A gate that drains answers at once: not asked again without a pause.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    fn learn(&self, found: Tagged<ActionList>) {
+        let mut known = self.lock();
+        if known.tag.as_deref() == Some(&found.tag) {
+            return;
+        }
+        let is_news = known.was_told;
+        *known = Known { tag: Some(found.tag), actions: found.value.actions.into(), was_told: true };
+        drop(known);
+        if is_news {
+            self.changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn known(&self) -> Known {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

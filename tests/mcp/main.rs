@@ -1,0 +1,10 @@
+//! The MCP adapter from outside: the built `latchgate-mcp` between a client that controls every line and a real gate.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod approvals;
+mod calls;
+mod handshake;
+mod hostile;
+mod lifecycle;
+mod listing;
