@@ -29,7 +29,7 @@ fn every_revision_lists_and_calls() {
 fn an_unknown_revision_is_answered_with_one_that_has_a_handshake() {
     let gate = Gate::builder().start();
     for asked in ["2023-01-01", "2099-01-01", STATELESS] {
-        let mut client = McpClient::start(&gate, &[]);
+        let mut client = McpClient::start(&gate, &[]).speaking("2025-11-25");
         let info = json!({ "name": "test", "version": "1" });
         let params = json!({ "protocolVersion": asked, "capabilities": {}, "clientInfo": info });
         client.send(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params }));
@@ -72,7 +72,7 @@ fn a_discover_without_its_metadata_is_an_error_and_the_handshake_still_works() {
 #[test]
 fn what_is_said_before_a_session_begins_ends_nothing() {
     let gate = Gate::builder().start();
-    let mut client = McpClient::start(&gate, &[]);
+    let mut client = McpClient::start(&gate, &[]).speaking("2025-11-25");
     client.notify("notifications/initialized", json!({}));
     client.cancel(&json!(7));
     client.send(&json!({ "jsonrpc": "2.0", "id": 3, "result": {} }));

@@ -42,7 +42,7 @@ fn structured_content_conforms_to_the_output_schema() {
     for (name, args) in [
         ("fs_read", json!({ "path": "a.txt" })),
         ("fs_list", json!({ "path": "." })),
-        ("fs_search", json!({ "path": ".", "text": "hello" })),
+        ("fs_search", json!({ "path": ".", "pattern": "hello" })),
         ("latchgate_my_pending", json!({})),
     ] {
         let result = client.call(name, &args);

@@ -60,6 +60,13 @@ impl McpClient {
         Self { child, stdin, lines, waiting: Vec::new(), version, capabilities, last_id: 0 }
     }
 
+    /// What its lines are checked by from here on.
+    #[must_use]
+    pub fn speaking(mut self, version: &str) -> Self {
+        self.version = version.to_owned();
+        self
+    }
+
     /// Starts it and begins a session of this revision, with a handshake where it has one.
     ///
     /// # Panics

@@ -22,7 +22,7 @@ impl Batches {
     /// A batch that waits for the answers of these requests, with those that it has already. Its answers, if none is missing.
     pub fn open(&mut self, requests: &[RequestId], answers: Vec<Value>) -> Option<Value> {
         if requests.is_empty() {
-            return (!answers.is_empty()).then(|| Value::Array(answers));
+            return (!answers.is_empty()).then_some(Value::Array(answers));
         }
         self.count += 1;
         self.open.insert(self.count, Open { waiting: requests.len(), answers });

@@ -12,7 +12,7 @@ use rmcp::model::{
 use rmcp::transport::{StdioReader, StdioWriter, Transport, stdio_pipes};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Batches;
@@ -20,9 +20,9 @@ use super::lines::{LINE_BYTES_MAX, Line, Lines};
 
 /// Messages in one batch.
 const BATCH_MAX: usize = 1000;
-/// Requests at once. More than any client has, and little enough to hold.
+/// Requests at once, beyond which nothing more is read. More than any client has, and little enough to hold.
 const RUNNING_MAX: usize = 1024;
-/// Refusals that wait for a client which does not read. What comes then is left unanswered.
+/// Refusals that wait for a client which does not read. Nothing more is read from it then.
 const REFUSALS_MAX: usize = 64;
 /// Ids of cancelled requests that are remembered: a late answer must not be taken for another's.
 const SPENT_MAX: usize = 1024;
@@ -35,6 +35,8 @@ pub struct Stdio<R, W> {
     /// Read and not handed on yet.
     ready: VecDeque<ClientJsonRpcMessage>,
     refusals: Arc<Semaphore>,
+    /// A request has ended.
+    ended: Arc<Notify>,
     closing: CancellationToken,
 }
 
@@ -65,14 +67,8 @@ where
     pub fn new(read: R, write: W, closing: CancellationToken) -> Self {
         let writer = Arc::new(tokio::sync::Mutex::new(write));
         let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
-        Self {
-            lines: Lines::new(read),
-            writer,
-            talk: Arc::default(),
-            ready: VecDeque::new(),
-            refusals,
-            closing,
-        }
+        let (talk, ended) = (Arc::default(), Arc::default());
+        Self { lines: Lines::new(read), writer, talk, ready: VecDeque::new(), refusals, ended, closing }
     }
 
     /// Takes a line apart. What is to be said about it at once comes back.
@@ -120,12 +116,24 @@ where
         talk.batches.open(&requests, answers)
     }
 
+    /// Until there is room for one more request, and one more refusal.
+    fn room(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + use<R, W> {
+        let (talk, ended) = (Arc::clone(&self.talk), Arc::clone(&self.ended));
+        let refusals = Arc::clone(&self.refusals);
+        async move {
+            while talk.lock().unwrap_or_else(PoisonError::into_inner).running.len() >= RUNNING_MAX {
+                // A permit is kept for whoever comes late, so no end is missed.
+                ended.notified().await;
+            }
+            refusals.acquire_owned().await.ok()
+        }
+    }
+
     /// In a task: `receive` may be dropped while it waits, and half a line must not go out.
-    fn answer_at_once(&self, answer: Value) {
-        let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
+    fn answer_at_once(&self, answer: Value, room: OwnedSemaphorePermit) {
         let writer = Arc::clone(&self.writer);
         tokio::spawn(async move {
-            let _until_written = permit;
+            let _until_written = room;
             let Ok(line) = line(&answer) else { return };
             if let Err(error) = write(&writer, &line).await {
                 tracing::info!(%error, "standard output cannot be written");
@@ -192,12 +200,11 @@ impl Talk {
             let error = ErrorData::invalid_request(format!("id {id} is in use"), None);
             return Admitted::refused(self.refusal(None, error));
         }
-        if self.running.len() >= RUNNING_MAX {
-            let error =
-                ErrorData::internal_error(format!("at most {RUNNING_MAX} requests run at once"), None);
+        let method = message.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if message.get("params").is_some_and(|params| !params.is_object()) {
+            let error = ErrorData::invalid_params(format!("{method}: the parameters are an object"), None);
             return Admitted::refused(self.refusal(Some(id), error));
         }
-        let method = message.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
         let request = match serde_json::from_value::<ClientJsonRpcMessage>(message) {
             Ok(JsonRpcMessage::Request(request)) => request,
             _ => {
@@ -283,6 +290,7 @@ where
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let line = self.talk().sent(&message);
+        self.ended.notify_one();
         let writer = Arc::clone(&self.writer);
         async move {
             match line? {
@@ -297,12 +305,13 @@ where
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
             }
+            let room = self.room().await?;
             let Some(next) = self.lines.next().await else {
                 self.closing.cancel();
                 return None;
             };
             if let Some(answer) = self.take(next) {
-                self.answer_at_once(answer);
+                self.answer_at_once(answer, room);
             }
         }
     }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::agent::AgentOptions;
 use crate::error::ClientError;
-use crate::exchange::{self, Credentials, Outgoing};
+use crate::exchange::{self, Credentials, Effect, Outgoing};
 use crate::signer::{Signer, now};
 use crate::transport::{Answer, Transport};
 
@@ -76,7 +76,14 @@ impl Session {
         make: impl Fn() -> Result<Outgoing, ClientError>,
     ) -> Result<Answer, ClientError> {
         let lease = self.lease().await?;
-        match self.send_under(&lease, make()?).await {
+        let outgoing = make()?;
+        let is_read = outgoing.effect == Effect::Never;
+        match self.send_under(&lease, outgoing).await {
+            // A gate that has just started takes no proof for a read under a lease older than itself. Renewed, it is younger.
+            Err(error) if is_read && is_refused_for_now(&error) => {
+                let lease = self.renewed(&lease).await?;
+                self.send_under(&lease, make()?).await
+            }
             Err(error) if is_lease_gone(&error) => {
                 let lease = self.replaced(&lease).await?;
                 self.send_under(&lease, make()?).await
@@ -117,6 +124,16 @@ impl Session {
             Err(error) if is_passing(&error) && Instant::now() < lease.ends_at => Ok(lease),
             Err(error) => Err(error),
         }
+    }
+
+    /// This lease's successor in the same session, unless somebody else has replaced it already.
+    async fn renewed(&self, old: &Arc<Lease>) -> Result<Arc<Lease>, ClientError> {
+        let mut current = self.current.lock().await;
+        let lease = match current.take() {
+            Some(lease) if !Arc::ptr_eq(&lease, old) => lease,
+            _ => self.continued(Arc::clone(old)).await?,
+        };
+        Ok(current.insert(lease).clone())
     }
 
     /// A new lease in place of this one, unless somebody else has replaced it already.
@@ -163,6 +180,12 @@ fn accepted(answer: &Answer) -> Result<Arc<Lease>, ClientError> {
 /// The lease ended or was issued under keys that are gone. A revoked one is another matter: somebody meant it.
 fn is_lease_gone(error: &ClientError) -> bool {
     matches!(error.code(), Some(Code::LeaseExpired | Code::InvalidLease))
+}
+
+/// The proof was sound but for its age, which the gate does not put down to a clock.
+fn is_refused_for_now(error: &ClientError) -> bool {
+    matches!(error, ClientError::Problem(problem)
+        if problem.code() == Some(Code::InvalidDpop) && problem.gate_time.is_none())
 }
 
 fn is_passing(error: &ClientError) -> bool {

@@ -1,12 +1,20 @@
 //! Rule: files, clocks, sockets and servers appear only in the crates that the design gives them to.
 
 use super::Finding;
-use super::source::{Source, names};
+use super::source::{Line, Source, names};
 
 struct Rule {
     names: &'static [&'static str],
     scope: Scope,
+    reach: Reach,
     remedy: &'static str,
+}
+
+/// Which code a rule is about.
+enum Reach {
+    Shipped,
+    /// That of tests too.
+    All,
 }
 
 /// Path prefixes.
@@ -15,7 +23,7 @@ enum Scope {
     Outside(&'static [&'static str]),
 }
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 7] = [
     Rule {
         names: &[
             "std::fs",
@@ -31,28 +39,46 @@ const RULES: [Rule; 5] = [
             "SysRng",
         ],
         scope: Scope::Within(&["kernel/wire/", "kernel/monitor/"]),
+        reach: Reach::Shipped,
         remedy: "wire and monitor are pure: receive it through a port (addresses as values: core::net)",
     },
     Rule {
         names: &["hyper::server", "hyper_util::server"],
         scope: Scope::Outside(&["kernel/daemon/", "xtask/"]),
+        reach: Reach::Shipped,
         remedy: "the HTTP server lives in kernel/daemon alone",
     },
     Rule {
         names: &["TcpStream::connect", "TcpSocket"],
-        scope: Scope::Outside(&["kernel/egress/"]),
+        // The client goes to a gate's port on this machine alone, which `GateUrl` has seen to; nothing of the gate uses it.
+        scope: Scope::Outside(&["kernel/egress/", "kernel/client/src/transport.rs"]),
+        reach: Reach::Shipped,
         remedy: "outbound connections are opened by kernel/egress alone, behind its address guard",
     },
     Rule {
         names: &["UnixStream::connect"],
         // The listener asks whether the socket in its place is dead, and says nothing there.
         scope: Scope::Outside(&["kernel/client/", "kernel/daemon/src/http/listen.rs"]),
+        reach: Reach::Shipped,
         remedy: "a gate is reached through kernel/client alone",
     },
     Rule {
         names: &["HttpConnector", "hyper_util::client::legacy::connect"],
         scope: Scope::Outside(&[]),
+        reach: Reach::Shipped,
         remedy: "hyper-util's connector resolves names by itself: use kernel/egress or kernel/client",
+    },
+    Rule {
+        names: &["OperatorClient", "crate::operator", "super::operator"],
+        scope: Scope::Within(&["adapter/src/serve/"]),
+        reach: Reach::All,
+        remedy: "an agent's session links nothing of an operator: no path there can decide anything",
+    },
+    Rule {
+        names: &["ServerHandler"],
+        scope: Scope::Outside(&["adapter/src/", "xtask/"]),
+        reach: Reach::All,
+        remedy: "tests talk to the handler that ships, whatever the transport",
     },
 ];
 
@@ -70,15 +96,22 @@ impl Scope {
     }
 }
 
+impl Line<'_> {
+    fn naming<'n>(&self, name: &'n str) -> Option<(usize, &'n str)> {
+        names(self.code, name).then_some((self.number, name))
+    }
+}
+
 impl Rule {
     fn check(&self, source: &Source) -> Vec<Finding> {
         let uses = source.shipped_uses();
         let mut found: Vec<(usize, &str)> = Vec::new();
         for name in self.names {
-            let in_code =
-                source.shipped_lines().filter(|line| names(line.code, name)).map(|line| line.number);
-            let in_uses = uses.iter().filter(|(_, path)| names(path, name)).map(|(line, _)| *line);
-            found.extend(in_code.chain(in_uses).map(|line| (line, *name)));
+            match self.reach {
+                Reach::Shipped => found.extend(source.shipped_lines().filter_map(|line| line.naming(name))),
+                Reach::All => found.extend(source.all_lines().filter_map(|line| line.naming(name))),
+            }
+            found.extend(uses.iter().filter(|(_, path)| names(path, name)).map(|(line, _)| (*line, *name)));
         }
         found.sort_unstable();
         found.dedup();
@@ -142,5 +175,22 @@ mod tests {
             assert_eq!(lines("kernel/cli/src/call.rs", text), [1], "{text}");
             assert_eq!(lines("tests/e2e/call.rs", text), [0; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn an_agents_session_knows_no_operator() {
+        for text in ["use latchgate_client::OperatorClient;", "crate::operator::run(x)"] {
+            assert_eq!(lines("adapter/src/serve/server.rs", text), [1], "{text}");
+            assert_eq!(lines("adapter/src/operator/mod.rs", text), [0; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_handler_of_a_tests_own_is_found() {
+        let text = "impl ServerHandler for Mine {}";
+        for test in ["tests/mcp/main.rs", "adapter/examples/http_front.rs"] {
+            assert_eq!(lines(test, text), [1], "{test}");
+        }
+        assert_eq!(lines("adapter/src/serve/server.rs", text), [0; 0]);
     }
 }

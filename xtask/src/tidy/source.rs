@@ -152,7 +152,8 @@ fn is_name(c: char) -> bool {
 fn is_test_path(path: &str) -> bool {
     let crate_path = path.strip_prefix("kernel/").or_else(|| path.strip_prefix("actions/")).unwrap_or(path);
     let inside = crate_path.split_once('/').map_or("", |(_, inside)| inside);
-    path.starts_with("tests/") || inside.starts_with("tests/") || inside.starts_with("benches/")
+    let is_inside = |directory: &str| inside.starts_with(directory);
+    path.starts_with("tests/") || is_inside("tests/") || is_inside("benches/") || is_inside("examples/")
 }
 
 /// `cfg(test)` and `cfg(all(test, ..))`; `any(test, ..)` ships as well.
