@@ -12,10 +12,9 @@ use latchgate_wire::api::{Executed, Pending};
 use latchgate_wire::ids::ApprovalId;
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CreateTaskResult, ElicitRequest,
-    ElicitRequestParams, ElicitationAction, ElicitationSchema, InputRequest, InputRequiredResult,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestStateCodec, SealOptions, Task,
-    TaskStatus,
+    CallToolRequestParams, CallToolResponse, CreateTaskResult, ElicitRequest, ElicitRequestParams,
+    ElicitationAction, ElicitationSchema, InputRequest, InputRequiredResult, ProgressNotificationParam,
+    ProgressToken, ProtocolVersion, RequestStateCodec, SealOptions, Task, TaskStatus,
 };
 use rmcp::service::{Peer, RequestContext};
 use tokio::time::Instant;
@@ -310,9 +309,4 @@ impl Progress {
             .with_total(self.total.as_secs_f64().max(elapsed))
             .with_message(message)
     }
-}
-
-/// The result of a task, as the call would have given it.
-pub fn task_result(result: &CallToolResult) -> rmcp::model::JsonObject {
-    super::tools::object(serde_json::to_value(result).unwrap_or_default())
 }

@@ -1,6 +1,7 @@
 //! What `serve` takes on the command line and from the environment.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -28,7 +29,7 @@ pub struct Args {
     pub(super) agent_key: Option<PathBuf>,
     /// What this session is called in the gate's log [default: a fresh UUID]
     #[arg(long, env = "LATCHGATE_SESSION_ID", value_name = "UUID")]
-    pub(super) session_id: Option<Uuid>,
+    pub(super) session_id: Option<SessionLabel>,
     /// What goes to standard error: a level, or directives like `warn,rmcp=debug`
     #[arg(long, env = "RUST_LOG", default_value = "warn", value_name = "LEVEL")]
     pub(super) log_level: String,
@@ -49,6 +50,18 @@ pub enum ToolSet {
     Profile,
     /// Four tools that search, describe, call and await: for gates with very many actions
     Meta,
+}
+
+/// A UUID. An empty variable counts as none.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLabel(pub(super) Option<Uuid>);
+
+impl FromStr for SessionLabel {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(|id| Self(Some(id))) }
+    }
 }
 
 impl Args {

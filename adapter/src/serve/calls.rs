@@ -37,7 +37,7 @@ impl Calls {
     ///
     /// # Errors
     /// Arguments that cannot be sent.
-    pub fn begin(self: &Arc<Self>, action: ActionInfo, args: Value) -> Result<Arc<Flight>, ClientError> {
+    pub fn begin(self: &Arc<Self>, action: Arc<ActionInfo>, args: Value) -> Result<Arc<Flight>, ClientError> {
         let identity = Identity::of(&action.action_id, &args)?;
         if let Some(flight) = self.undelivered.join(&identity) {
             return Ok(flight);

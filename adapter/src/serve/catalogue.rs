@@ -12,6 +12,8 @@ use super::link::Link;
 
 /// How long one request waits for a change. The gate takes up to a minute.
 const WATCH: Duration = Duration::from_secs(55);
+/// How long a client waits for a list that is known already, perhaps.
+const PROMPT: Duration = Duration::from_secs(5);
 /// Between looks for a gate that is not there.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -27,13 +29,13 @@ pub struct Catalogue {
 #[derive(Clone, Default)]
 struct Known {
     tag: Option<String>,
-    actions: Arc<[ActionInfo]>,
+    actions: Arc<[Arc<ActionInfo>]>,
     /// Somebody was told something that another state differs from.
     was_told: bool,
 }
 
 impl Known {
-    fn named(&self, id: &str) -> Option<ActionInfo> {
+    fn named(&self, id: &str) -> Option<Arc<ActionInfo>> {
         self.actions.iter().find(|action| action.action_id == id).cloned()
     }
 }
@@ -51,9 +53,11 @@ impl Catalogue {
     }
 
     /// The actions as they are now; as they were last, where the gate cannot be asked.
-    pub async fn current(&self) -> Arc<[ActionInfo]> {
-        if let Err(error) = self.look(None).await {
-            tracing::info!(%error, "the gate's actions cannot be asked for");
+    pub async fn current(&self) -> Arc<[Arc<ActionInfo>]> {
+        match tokio::time::timeout(PROMPT, self.look(None)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::info!(%error, "the gate's actions cannot be asked for"),
+            Err(_) => tracing::info!("the gate does not say its actions"),
         }
         let mut known = self.lock();
         known.was_told |= known.tag.is_none();
@@ -64,7 +68,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// If none is known and the gate cannot be asked.
-    pub async fn action(&self, id: &str) -> Result<Option<ActionInfo>, ClientError> {
+    pub async fn action(&self, id: &str) -> Result<Option<Arc<ActionInfo>>, ClientError> {
         if let Some(action) = self.known().named(id) {
             return Ok(Some(action));
         }
@@ -114,7 +118,11 @@ impl Catalogue {
             return;
         }
         let is_news = known.was_told;
-        *known = Known { tag: Some(found.tag), actions: found.value.actions.into(), was_told: true };
+        *known = Known {
+            tag: Some(found.tag),
+            actions: found.value.actions.into_iter().map(Arc::new).collect(),
+            was_told: true,
+        };
         drop(known);
         if is_news {
             self.changed.send_modify(|count| *count += 1);

@@ -47,7 +47,7 @@ pub enum Landed {
 
 /// A call. Whoever asks for the same joins it; it goes on when nobody does.
 pub struct Flight {
-    pub action: ActionInfo,
+    pub action: Arc<ActionInfo>,
     pub args: Value,
     pub identity: Identity,
     state: watch::Sender<State>,
@@ -59,7 +59,7 @@ pub struct Flight {
 
 impl Flight {
     /// One request waits for it.
-    pub fn new(action: ActionInfo, args: Value, identity: Identity) -> Arc<Self> {
+    pub fn new(action: Arc<ActionInfo>, args: Value, identity: Identity) -> Arc<Self> {
         let state = watch::Sender::new(State::Running);
         let (told, asking) = (AtomicBool::new(false), AtomicUsize::new(1));
         Arc::new(Self { action, args, identity, state, told, asking })
@@ -87,6 +87,10 @@ impl Flight {
             State::Ended(ending) => Some(Arc::clone(ending)),
             State::Running | State::Held(_) => None,
         }
+    }
+
+    pub fn is_running(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Running)
     }
 
     pub fn held_as(&self) -> Option<ApprovalId> {

@@ -31,18 +31,19 @@ impl Link {
     /// # Errors
     /// A key that cannot be read, or a URL that leads off this machine.
     pub fn new(args: &Args) -> anyhow::Result<Arc<Self>> {
-        let place = match &args.gate_url {
+        let place = match args.gate_url.as_ref().filter(|url| !url.is_empty()) {
             Some(url) => Place::Url(
                 GateUrl::parse(url)
                     .map_err(|error| anyhow::anyhow!("--gate-url: {error}; {}", error.remedy()))?,
             ),
-            None => Place::Search(args.gate_socket.clone()),
+            None => Place::Search(args.gate_socket.clone().filter(|path| !path.as_os_str().is_empty())),
         };
-        let key = args.agent_key.as_ref().map(read_key).transpose()?;
-        let session = args.session_id.unwrap_or_else(Uuid::now_v7);
+        let key =
+            args.agent_key.as_ref().filter(|path| !path.as_os_str().is_empty()).map(read_key).transpose()?;
+        let session = args.session_id.and_then(|label| label.0).unwrap_or_else(Uuid::now_v7);
         let options = AgentOptions {
             agent_id: Some(args.agent_id.clone()),
-            public_base_url: args.public_base_url.clone(),
+            public_base_url: args.public_base_url.clone().filter(|url| !url.is_empty()),
             session_label: Some(session.to_string()),
             ..AgentOptions::default()
         };

@@ -1,5 +1,7 @@
 //! Four tools instead of one for each action: what a client with a small window uses on a gate with very many.
 
+use std::sync::Arc;
+
 use latchgate_wire::api::ActionInfo;
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Value, json};
@@ -110,9 +112,9 @@ fn wrapped_output() -> rmcp::model::JsonObject {
 }
 
 /// Actions in which every word of the query occurs.
-pub fn search(actions: &[ActionInfo], query: &str) -> Value {
+pub fn search(actions: &[Arc<ActionInfo>], query: &str) -> Value {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let found: Vec<&ActionInfo> = actions.iter().filter(|action| mentions(action, &words)).collect();
+    let found: Vec<&Arc<ActionInfo>> = actions.iter().filter(|action| mentions(action, &words)).collect();
     let shown = found.iter().take(FOUND_MAX).map(|action| {
         json!({
             "action": action.action_id,

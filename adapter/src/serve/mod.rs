@@ -2,8 +2,8 @@
 //!
 //! Read in this order: what may be asked for on the command line (`args`), how the gate is found and found again (`link`),
 //! what it offers (`catalogue`, `tools`, `meta_tools`), one call from request to answer (`calls`, `flight`, `undelivered`,
-//! `approvals`, `results`), what can be read (`resources`), the handler that clients talk to (`server`), and the lines it
-//! comes in (`stdio`, `lines`, `batch`).
+//! `approvals`, `results`), what can be read (`resources`), the handler that clients talk to (`server`, with `own_tools` and
+//! `tasks`), and the lines they talk in (`stdio`, `lines`, `talk`, `batch`).
 //!
 //! Deliberately absent: anything of an operator. Nothing here can decide an approval, and no prompt explains a denial.
 
@@ -20,12 +20,15 @@ mod flight;
 mod results;
 mod undelivered;
 
+mod own_tools;
 mod resources;
 mod server;
+mod tasks;
 
 mod batch;
 mod lines;
 mod stdio;
+mod talk;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -28,7 +28,10 @@ pub fn list() -> ListResourcesResult {
 /// `None` for any other URI.
 pub async fn read(uri: &str, catalogue: &Catalogue, link: &Arc<Link>) -> Option<ReadResourceResult> {
     let value = match uri {
-        ACTIONS => json!({ "actions": &*catalogue.current().await }),
+        ACTIONS => {
+            let actions = catalogue.current().await;
+            json!({ "actions": actions.iter().map(|action| &**action).collect::<Vec<_>>() })
+        }
         STATUS => status(link).await,
         _ => return None,
     };

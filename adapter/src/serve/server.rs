@@ -3,27 +3,26 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use latchgate_client::ClientError;
-use latchgate_wire::api::{ActionInfo, Executed, WITHDRAWN};
-use latchgate_wire::ids::ApprovalId;
-use latchgate_wire::problem::Code;
+use latchgate_wire::api::ActionInfo;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
-    DetailedTask, GetTaskParams, GetTaskResult, Implementation, ListResourcesResult, ListToolsResult,
+    GetTaskParams, GetTaskResult, Implementation, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, TaskPayload, Tool, UpdateTaskParams,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::approvals::{Answered, Approvals, held_at, task_result, working};
+use super::approvals::{Answered, Approvals};
 use super::args::{Args, ToolSet};
 use super::calls::Calls;
 use super::catalogue::Catalogue;
 use super::flight::{Ending, Flight};
 use super::link::Link;
+use super::own_tools::NoAction;
+use super::tasks::task_id;
 use super::undelivered::Given;
 use super::{meta_tools, resources, results, tools};
 
@@ -37,13 +36,13 @@ once it is decided. Errors say whether anything happened and what to do next.";
 /// One agent of one gate. Cloned, it is the same agent.
 #[derive(Clone)]
 pub struct AgentServer {
-    link: Arc<Link>,
-    catalogue: Arc<Catalogue>,
-    calls: Arc<Calls>,
-    approvals: Arc<Approvals>,
+    pub(super) link: Arc<Link>,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) calls: Arc<Calls>,
+    pub(super) approvals: Arc<Approvals>,
     given: Arc<Given>,
-    shows: ToolSet,
-    closing: CancellationToken,
+    pub(super) shows: ToolSet,
+    pub(super) closing: CancellationToken,
 }
 
 impl AgentServer {
@@ -85,14 +84,14 @@ impl AgentServer {
             ToolSet::All | ToolSet::Profile => {
                 let actions = self.catalogue.current().await;
                 let named = actions.iter().filter(|action| !action.action_id.starts_with(tools::OWN_PREFIX));
-                all.extend(named.map(tools::of_action));
+                all.extend(named.map(|action| tools::of_action(action)));
             }
         }
         all
     }
 
     /// An action by name.
-    async fn action(&self, name: &str) -> Result<ActionInfo, NoAction> {
+    pub(super) async fn action(&self, name: &str) -> Result<Arc<ActionInfo>, NoAction> {
         if name.starts_with(tools::OWN_PREFIX) {
             return Err(NoAction::Unknown);
         }
@@ -103,9 +102,9 @@ impl AgentServer {
         }
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
-        action: ActionInfo,
+        action: Arc<ActionInfo>,
         args: Value,
         params: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
@@ -116,7 +115,9 @@ impl AgentServer {
         };
         match self.approvals.answered(&flight, params, context).await {
             Answered::Ended(ending) => {
-                self.given.note(context.id.clone(), &flight);
+                if !flight.is_read() {
+                    self.given.note(context.id.clone(), &flight);
+                }
                 self.calls.given(&flight);
                 self.result(&flight.action, &ending).into()
             }
@@ -126,11 +127,11 @@ impl AgentServer {
             }
             Answered::Closing => {
                 self.calls.left(&flight);
-                closing_result().into()
+                unread().into()
             }
             Answered::Cancelled => {
                 self.cancelled(&flight);
-                closing_result().into()
+                unread().into()
             }
         }
     }
@@ -149,166 +150,11 @@ impl AgentServer {
             (Err(error), _) => results::error(error),
         }
     }
-
-    async fn my_pending(&self) -> CallToolResult {
-        let listed = match self.link.agent().await {
-            Ok(agent) => agent.approvals().await,
-            Err(error) => Err(error),
-        };
-        let list = match listed {
-            Ok(list) => list,
-            Err(error) => return results::error(&error),
-        };
-        // Others of the same owner are nobody's business here.
-        let mine = list.approvals.iter().filter(|held| held.agent.as_deref() == Some(self.link.agent_id()));
-        let pending = mine.map(|held| {
-            json!({
-                "approval_id": held.approval_id,
-                "action": held.action_id,
-                "title": held.title,
-                "risk_level": held.risk_level,
-                "held_at": held.held_at,
-                "expires_at": held.expires_at,
-            })
-        });
-        results::structured(json!({ "pending": pending.collect::<Vec<_>>() }))
-    }
-
-    async fn described(&self, name: &str) -> CallToolResult {
-        match self.action(name).await {
-            Ok(action) => results::structured(json!(action)),
-            Err(no) => no.as_result(name),
-        }
-    }
-
-    /// The answer of a held call that is known by its approval.
-    async fn awaited(&self, args: &Value, context: &RequestContext<RoleServer>) -> CallToolResult {
-        let id = args.get("approval_id").and_then(Value::as_str).unwrap_or_default();
-        let Ok(id) = id.parse::<ApprovalId>() else {
-            return results::invalid(
-                "approval_id: expected appr_ and 26 characters",
-                "take it from the pending result",
-            );
-        };
-        let answered = tokio::select! {
-            answered = self.approvals.awaited(id) => answered,
-            () = context.ct.cancelled() => return closing_result(),
-            () = self.closing.cancelled() => return closing_result(),
-        };
-        match answered {
-            Ok(Some(Ok(executed))) => {
-                self.calls.given_by_approval(id);
-                results::wrapped(&executed)
-            }
-            Ok(Some(Err(error))) => {
-                self.calls.given_by_approval(id);
-                results::error(&error)
-            }
-            Ok(None) => results::still_pending(&id.to_string()),
-            Err(error) => results::error(&error),
-        }
-    }
-
-    async fn own_tool(
-        &self,
-        params: &CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Option<CallToolResponse> {
-        let args = Value::Object(params.arguments.clone().unwrap_or_default());
-        let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let is_meta = self.shows == ToolSet::Meta;
-        Some(match params.name.as_ref() {
-            tools::MY_PENDING => self.my_pending().await.into(),
-            meta_tools::SEARCH if is_meta => {
-                let actions = self.catalogue.current().await;
-                results::structured(meta_tools::search(&actions, &text("query"))).into()
-            }
-            meta_tools::DESCRIBE if is_meta => self.described(&text("action")).await.into(),
-            meta_tools::AWAIT if is_meta => self.awaited(&args, context).await.into(),
-            meta_tools::CALL if is_meta => {
-                let name = text("action");
-                let inner = args.get("arguments").cloned().unwrap_or_else(|| json!({}));
-                match self.action(&name).await {
-                    Ok(action) => self.call(action, inner, params, context).await,
-                    Err(no) => no.as_result(&name).into(),
-                }
-            }
-            _ => return None,
-        })
-    }
-
-    /// The state of a held call, as a task has it.
-    async fn task(&self, id: ApprovalId) -> Result<DetailedTask, ErrorData> {
-        let now = held_at(id);
-        let answered = self.calls.decided(id, None).await;
-        let working = |message: Option<String>| {
-            let task = working(id, &now, None);
-            let task = message.into_iter().fold(task, |task, message| task.with_status_message(message));
-            DetailedTask::new(task, TaskPayload::Working)
-        };
-        let ended = match answered {
-            Ok(Some(ended)) => ended,
-            Ok(None) => return Ok(working(None)),
-            Err(error) => return Ok(working(Some(format!("the gate cannot be asked now: {error}")))),
-        };
-        if is_absent(&ended) {
-            return Err(ErrorData::invalid_params(
-                "there is no such task, or it ended more than 24 h ago",
-                None,
-            ));
-        }
-        self.calls.given_by_approval(id);
-        if is_withdrawn(&ended) {
-            return Ok(DetailedTask::new(
-                working(None).task.with_status_message(WITHDRAWN),
-                TaskPayload::Cancelled,
-            ));
-        }
-        let result = match &ended {
-            Ok(executed) => match self.catalogue.action(&executed.action_id).await {
-                Ok(Some(action)) if self.shows != ToolSet::Meta => results::executed(&action, executed),
-                _ => results::wrapped(executed),
-            },
-            Err(error) => results::error(error),
-        };
-        let task = working(None).task.with_status_message("decided");
-        Ok(DetailedTask::new(task, TaskPayload::Completed { result: task_result(&result) }))
-    }
-}
-
-/// Why a name is no action's.
-enum NoAction {
-    Unknown,
-    NotAsked(ClientError),
-}
-
-impl NoAction {
-    fn as_result(&self, name: &str) -> CallToolResult {
-        match self {
-            Self::Unknown => results::invalid(
-                &format!("there is no action `{name}` here"),
-                "look for one with latchgate_search",
-            ),
-            Self::NotAsked(error) => results::error(error),
-        }
-    }
-}
-
-fn is_absent(ended: &Result<Executed, ClientError>) -> bool {
-    matches!(ended, Err(error) if error.code() == Some(Code::NotFound))
-}
-
-fn is_withdrawn(ended: &Result<Executed, ClientError>) -> bool {
-    matches!(ended, Err(ClientError::Problem(problem)) if problem.detail == WITHDRAWN)
 }
 
 /// Nobody reads it: the request was cancelled, or the client is gone.
-fn closing_result() -> CallToolResult {
+pub fn unread() -> CallToolResult {
     results::invalid("the request was cancelled", "call again")
-}
-
-fn task_id(text: &str) -> Result<ApprovalId, ErrorData> {
-    text.parse().map_err(|_| ErrorData::invalid_params(format!("there is no task `{text}`"), None))
 }
 
 impl ServerHandler for AgentServer {
@@ -411,18 +257,8 @@ impl ServerHandler for AgentServer {
         request: CancelTaskParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let id = task_id(&request.task_id)?;
-        match self.calls.take_back(id).await {
-            Ok(()) => {
-                self.calls.given_by_approval(id);
-                Ok(())
-            }
-            // Cooperative: what is decided goes its way, and the task says which.
-            Err(error) => {
-                tracing::info!(approval = %id, %error, "a cancelled task goes on");
-                Ok(())
-            }
-        }
+        self.cancel(task_id(&request.task_id)?).await;
+        Ok(())
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {

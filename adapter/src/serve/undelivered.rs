@@ -8,8 +8,9 @@ use rmcp::model::RequestId;
 
 use super::flight::{Flight, Identity};
 
-/// Answers kept for requests that were cancelled. The oldest goes first: the gate still has it, as a receipt.
-const ENDED_MAX: usize = 256;
+/// Calls kept that are held, or whose request was cancelled. The oldest goes first: the gate joins a held one by itself, and
+/// has a receipt of every other.
+const LANDED_MAX: usize = 256;
 /// Answers given lately, in case their request turns out to have been cancelled.
 const GIVEN_MAX: usize = 64;
 
@@ -38,8 +39,8 @@ impl Undelivered {
         let mut open = self.lock();
         let since = open.values().map(|entry| entry.since + 1).max().unwrap_or(0);
         open.entry(flight.identity).or_insert_with(|| Entry { flight: Arc::clone(flight), since });
-        if open.len() > ENDED_MAX {
-            drop_oldest_ended(&mut open);
+        if open.len() > LANDED_MAX {
+            drop_oldest(&mut open);
         }
     }
 
@@ -68,9 +69,9 @@ impl Undelivered {
     }
 }
 
-fn drop_oldest_ended(open: &mut HashMap<Identity, Entry>) {
-    let ended = open.iter().filter(|(_, entry)| entry.flight.ending().is_some());
-    if let Some(oldest) = ended.min_by_key(|(_, entry)| entry.since).map(|(identity, _)| *identity) {
+fn drop_oldest(open: &mut HashMap<Identity, Entry>) {
+    let landed = open.iter().filter(|(_, entry)| !entry.flight.is_running());
+    if let Some(oldest) = landed.min_by_key(|(_, entry)| entry.since).map(|(identity, _)| *identity) {
         open.remove(&oldest);
     }
 }
