@@ -279,9 +279,10 @@ fn the_stateless_question_comes_back_as_the_same_call_and_decides_nothing() {
     let waiting = client.result("tools/call", again("accept", &asked["requestState"]));
     assert_eq!(pending(&waiting), id);
     assert!(!is_written(&gate));
-    // A state that is not ours says nothing.
-    let forged = client.result("tools/call", again("decline", &json!("rs1.AAAA.AAAA")));
-    assert_eq!(pending(&forged), id);
+    // A state that is not ours decides nothing.
+    let forged = client.request("tools/call", again("decline", &json!("rs1.AAAA.AAAA")));
+    assert_eq!(forged["error"]["code"], -32602, "{forged:#}");
+    assert_eq!(decisions(&gate), [""; 0]);
     let withdrawn = client.result("tools/call", again("decline", &asked["requestState"]));
     assert_eq!(withdrawn["_meta"]["latchgate/status"], "withdrawn", "{withdrawn:#}");
     assert_eq!(decisions(&gate), ["void"]);
@@ -356,4 +357,30 @@ fn enrolled(gate: &Gate) -> RawAgent {
         principal: text("principal"),
         socket,
     }
+}
+
+#[test]
+fn a_request_state_that_was_not_given_for_the_call_is_refused_and_nothing_begins() {
+    let gate = Gate::builder().start();
+    let mut client = McpClient::session(&gate, STATELESS, json!({ "elicitation": {} }), &[]);
+    let asked = client.call("fs_write", &note());
+    let (state, question) = (asked["requestState"].as_str().unwrap().to_owned(), "approval");
+    let accepts = |state: &str, arguments: Value| {
+        let answers = json!({ question: { "action": "accept", "content": {} } });
+        json!({ "name": "fs_write", "arguments": arguments, "requestState": state, "inputResponses": answers })
+    };
+    let other = json!({ "path": "other.txt", "content": "x" });
+    for wrong in [accepts(&format!("{state}-x"), note()), accepts(&state, other), accepts("", note())] {
+        let answer = client.request("tools/call", wrong);
+        assert_eq!(answer["error"]["code"], -32602, "{answer:#}");
+    }
+    let held = gate.cli(&["approvals", "list", "--json"]).exited(0).json();
+    assert_eq!(held["approvals"].as_array().unwrap().len(), 1, "{held:#}");
+
+    // The twin: the state as it was given.
+    let waits = client.begin("tools/call", accepts(&state, note()));
+    let id = held["approvals"][0]["approval_id"].as_str().unwrap();
+    gate.cli(&["approvals", "approve", id, "--yes"]).exited(0);
+    assert_eq!(client.answer(&waits)["result"]["isError"], false);
+    assert!(is_written(&gate));
 }

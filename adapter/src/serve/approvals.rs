@@ -21,12 +21,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::Calls;
-use super::flight::{Ending, Flight, Landed};
+use super::flight::{Ending, Flight, Identity, Landed};
 use super::results;
 
 /// The longest one request to the gate waits; then the next does.
 const SLICE: Duration = Duration::from_secs(20);
-/// Between signs of life to a client that asked for them.
+/// Between signs of life to a client that asked for them: as long as it has taken, within these.
+const PROGRESS_FIRST: Duration = Duration::from_secs(1);
 const PROGRESS: Duration = Duration::from_secs(5);
 /// Between looks at a gate that is away or answers too early.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -207,6 +208,14 @@ impl Approvals {
         InputRequiredResult::new(Some(questions), Some(state))
     }
 
+    /// Whether what a client brings back was made here, about this call.
+    pub fn is_genuine(&self, identity: &Identity, params: &CallToolRequestParams) -> bool {
+        params
+            .request_state
+            .as_ref()
+            .is_none_or(|state| self.codec.open_with(state, identity.as_bytes()).is_ok())
+    }
+
     /// The user was asked about this call and said no.
     fn is_declined(&self, flight: &Flight, params: &CallToolRequestParams) -> bool {
         let Some(state) = &params.request_state else { return false };
@@ -287,7 +296,7 @@ impl Progress {
         loop {
             // At once when it comes to be held, so that the user knows what it waits for.
             tokio::select! {
-                () = tokio::time::sleep(PROGRESS) => {}
+                () = tokio::time::sleep(self.begun.elapsed().clamp(PROGRESS_FIRST, PROGRESS)) => {}
                 landed = flight.landed(), if !is_held => match landed {
                     Landed::Held(_) => is_held = true,
                     Landed::Ended(_) => return std::future::pending().await,

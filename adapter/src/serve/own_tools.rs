@@ -2,6 +2,7 @@
 
 use latchgate_client::ClientError;
 use latchgate_wire::ids::ApprovalId;
+use rmcp::ErrorData;
 use rmcp::RoleServer;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult};
 use rmcp::service::RequestContext;
@@ -17,11 +18,11 @@ impl AgentServer {
         &self,
         params: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Option<CallToolResponse> {
+    ) -> Option<Result<CallToolResponse, ErrorData>> {
         let args = Value::Object(params.arguments.clone().unwrap_or_default());
         let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let is_meta = self.shows == ToolSet::Meta;
-        Some(match params.name.as_ref() {
+        Some(Ok(match params.name.as_ref() {
             tools::MY_PENDING => self.my_pending().await.into(),
             meta_tools::SEARCH if is_meta => {
                 let actions = self.catalogue.current().await;
@@ -33,12 +34,12 @@ impl AgentServer {
                 let name = text("action");
                 let inner = args.get("arguments").cloned().unwrap_or_else(|| json!({}));
                 match self.action(&name).await {
-                    Ok(action) => self.call(action, inner, params, context).await,
+                    Ok(action) => return Some(self.call(action, inner, params, context).await),
                     Err(no) => no.as_result(&name).into(),
                 }
             }
             _ => return None,
-        })
+        }))
     }
 
     async fn my_pending(&self) -> CallToolResult {

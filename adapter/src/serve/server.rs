@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use latchgate_client::ClientError;
 use latchgate_wire::api::ActionInfo;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
-    GetTaskParams, GetTaskResult, Implementation, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
+    GetTaskParams, GetTaskResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -19,7 +20,7 @@ use super::approvals::{Answered, Approvals};
 use super::args::{Args, ToolSet};
 use super::calls::Calls;
 use super::catalogue::Catalogue;
-use super::flight::{Ending, Flight};
+use super::flight::{Ending, Flight, Identity};
 use super::link::Link;
 use super::own_tools::NoAction;
 use super::tasks::task_id;
@@ -108,12 +109,12 @@ impl AgentServer {
         args: Value,
         params: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> CallToolResponse {
-        let flight = match self.calls.begin(action, args) {
+    ) -> Result<CallToolResponse, ErrorData> {
+        let flight = match self.begin(action, args, params)? {
             Ok(flight) => flight,
-            Err(error) => return results::error(&error).into(),
+            Err(error) => return Ok(results::error(&error).into()),
         };
-        match self.approvals.answered(&flight, params, context).await {
+        Ok(match self.approvals.answered(&flight, params, context).await {
             Answered::Ended(ending) => {
                 if !flight.is_read() {
                     self.given.note(context.id.clone(), &flight);
@@ -133,7 +134,26 @@ impl AgentServer {
                 self.cancelled(&flight);
                 unread().into()
             }
-        }
+        })
+    }
+
+    /// Nothing is begun for a client that brings back what was not given to it.
+    fn begin(
+        &self,
+        action: Arc<ActionInfo>,
+        args: Value,
+        params: &CallToolRequestParams,
+    ) -> Result<Result<Arc<Flight>, ClientError>, ErrorData> {
+        let begun = Identity::of(&action.action_id, &args).map(|identity| {
+            match self.approvals.is_genuine(&identity, params) {
+                true => Ok(self.calls.begin(action, args)),
+                false => Err(ErrorData::invalid_params(
+                    "requestState: expected the one that was given for this call, or none",
+                    None,
+                )),
+            }
+        });
+        begun.unwrap_or_else(|error| Ok(Err(error)))
     }
 
     fn cancelled(&self, flight: &Arc<Flight>) {
@@ -198,7 +218,7 @@ impl ServerHandler for AgentServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         if let Some(response) = self.own_tool(&params, &context).await {
-            return Ok(response);
+            return response;
         }
         let unknown = || ErrorData::invalid_params(format!("unknown tool: {}", params.name), None);
         if self.shows == ToolSet::Meta {
@@ -210,7 +230,7 @@ impl ServerHandler for AgentServer {
             Err(NoAction::NotAsked(error)) => return Ok(results::error(&error).into()),
         };
         let args = Value::Object(params.arguments.clone().unwrap_or_default());
-        Ok(self.call(action, args, &params, &context).await)
+        self.call(action, args, &params, &context).await
     }
 
     async fn list_resources(
@@ -233,6 +253,15 @@ impl ServerHandler for AgentServer {
                 Some(json!({ "uri": request.uri })),
             )),
         }
+    }
+
+    /// None are offered, and so the method is none.
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
     }
 
     async fn get_task(
