@@ -1,6 +1,7 @@
 //! The public client 0.2.0, as it is on PyPI, against the built gate: every result it reads and every exception it knows.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod mcp;
 mod verifier;
 
 use std::os::unix::fs::{DirBuilderExt as _, symlink};

@@ -8,3 +8,4 @@ mod handshake;
 mod hostile;
 mod lifecycle;
 mod listing;
+mod soak;

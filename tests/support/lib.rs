@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `chance` (drawn from a seed), `entries` (what its ledger
 //! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `stepped_clock`, `terminal` (with a person at it),
-//! `mcp_client` (the adapter behind pipes, its lines checked by `mcp_schema`),
+//! `mcp_client` (the adapter behind pipes, its lines checked by `mcp_schema`), `npm_tools` (programs that are not ours),
 //! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
 //! `raw_agent`, `raw_operator`, and `relay` for whoever calls as another user.
 #![forbid(unsafe_code)]
@@ -15,6 +15,7 @@ mod entries;
 mod gate;
 mod mcp_client;
 mod mcp_schema;
+mod npm_tools;
 mod patience;
 mod stepped_clock;
 mod terminal;
@@ -46,6 +47,7 @@ pub use gate::{Gate, Refused, Verified};
 pub use key::Key;
 pub use mcp_client::{McpClient, STATELESS};
 pub use mcp_schema::McpSchema;
+pub use npm_tools::NpmTools;
 pub use patience::{PATIENCE, eventually};
 pub use proof::Proof;
 pub use raw_agent::RawAgent;

@@ -4,10 +4,13 @@
 mod actions;
 mod bench;
 mod ci;
+mod conformance;
 mod crash;
 mod load;
+mod npm;
 mod process;
 mod races;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -34,6 +37,8 @@ enum Command {
     Crash(crash::Args),
     Load(load::Args),
     Races(races::Args),
+    Conformance(conformance::Args),
+    Soak(soak::Args),
     Actions(ActionsArgs),
     Bench(bench::Args),
 }
@@ -65,6 +70,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Crash(args) => crash::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Races(args) => races::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Actions(args) => actions::run(args.check),
         Command::Bench(args) => bench::run(&args),
     }

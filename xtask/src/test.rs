@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::workspace::Workspace;
-use crate::{process, tools, venv};
+use crate::{npm, process, tools, venv};
 
 /// Run every test, or those whose names contain a filter
 #[derive(clap::Args, Default)]
@@ -25,9 +25,14 @@ const BINARIES: [(&str, &str); 2] = [("latchgate", "LATCHGATE_BIN"), ("latchgate
 pub fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::here()?;
     tools::ensure("nextest", &workspace.root)?;
-    let venv = venv::prepare(&workspace.root, &workspace.target)?;
+    let prepare = |venv| venv::prepare(&workspace.root, &workspace.target, venv);
+    let (public, [mcp_1, mcp_2]) = (prepare(&venv::PUBLIC)?, venv::MCP.each_ref().map(prepare));
+    let npm = npm::prepare(&workspace.root, &workspace.target)?;
     let mut variables = build_binaries(&workspace)?;
-    variables.push(("LATCHGATE_VENV", venv.into_os_string()));
+    variables.push(("LATCHGATE_VENV", public.into_os_string()));
+    variables.push(("LATCHGATE_VENV_MCP_1", mcp_1?.into_os_string()));
+    variables.push(("LATCHGATE_VENV_MCP_2", mcp_2?.into_os_string()));
+    variables.extend(npm.map(|npm| ("LATCHGATE_NPM", npm.into_os_string())));
     variables.extend(SEEDS.map(|variable| (variable, seed(variable))));
 
     let mut nextest = process::cargo(&workspace.root);
@@ -60,9 +65,9 @@ fn seed(variable: &str) -> OsString {
 /// dependencies and compile them twice.
 fn build_binaries(workspace: &Workspace) -> Result<Vec<(&'static str, OsString)>> {
     let mut build = process::cargo(&workspace.root);
-    build.args(["build", "--workspace", "--bins", "--tests"]);
+    build.args(["build", "--workspace", "--bins", "--tests", "--examples"]);
     build.arg("--message-format=json-render-diagnostics");
-    eprintln!("$ cargo build --workspace --bins --tests");
+    eprintln!("$ cargo build --workspace --bins --tests --examples");
     let messages = process::output(&mut build)?;
     let mut variables = Vec::new();
     for (name, variable) in BINARIES.iter().filter(|(name, _)| workspace.has(name)) {

@@ -1,4 +1,4 @@
-//! The Python environment of the compatibility tests, in `target/venv`, made again only when its requirements change.
+//! The Python environments of the compatibility tests, in `target`, each made again only when its requirements change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,35 @@ use sha2::{Digest, Sha256};
 
 use crate::process;
 
-const REQUIREMENTS: &str = "tests/compat/requirements.txt";
+/// An environment, and what it holds.
+pub struct Venv {
+    name: &'static str,
+    requirements: &'static str,
+}
+
+/// With the gate's public client.
+pub const PUBLIC: Venv = Venv { name: "venv", requirements: "tests/compat/requirements.txt" };
+/// With MCP's public client, the one that begins with a handshake and the one that does not.
+pub const MCP: [Venv; 2] = [
+    Venv { name: "venv-mcp-1", requirements: "tests/compat/mcp/python-1.txt" },
+    Venv { name: "venv-mcp-2", requirements: "tests/compat/mcp/python-2.txt" },
+];
 const STAMP: &str = "requirements.sha256";
 
 /// Returns the directory of an environment that holds exactly what the requirements name.
 ///
 /// # Errors
 /// There is no `python3` with `venv`, or pip cannot install what is asked.
-pub fn prepare(root: &Path, target: &Path) -> Result<PathBuf> {
-    let venv = target.join("venv");
-    let requirements = root.join(REQUIREMENTS);
+pub fn prepare(root: &Path, target: &Path, wants: &Venv) -> Result<PathBuf> {
+    let venv = target.join(wants.name);
+    let requirements = root.join(wants.requirements);
     let wanted = digest(&requirements)?;
     if is_ready(&venv, &wanted) {
         return Ok(venv);
     }
     create(root, &venv)?;
     if requirements.exists() {
-        install(root, &venv)?;
+        install(root, &venv, wants.requirements)?;
     }
     // Written last: an environment that was cut short has no stamp and is made again.
     fs::write(venv.join(STAMP), wanted).context("cannot write the stamp of the Python environment")?;
@@ -47,9 +59,9 @@ fn create(root: &Path, venv: &Path) -> Result<()> {
     process::run(process::program("python3", root).args(["-m", "venv", "--clear"]).arg(venv))
 }
 
-fn install(root: &Path, venv: &Path) -> Result<()> {
+fn install(root: &Path, venv: &Path, requirements: &str) -> Result<()> {
     let mut pip = process::program(python(venv), root);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]);
     process::run(&mut pip)
 }
 
@@ -58,11 +70,11 @@ fn python(venv: &Path) -> PathBuf {
 }
 
 /// SHA-256 of the file in hex; of nothing where there is no file.
-fn digest(requirements: &Path) -> Result<String> {
+pub fn digest(requirements: &Path) -> Result<String> {
     let bytes = match fs::read(requirements) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {REQUIREMENTS}")),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", requirements.display())),
     };
     Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
