@@ -4,8 +4,8 @@
 //! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`), how bytes become values
 //! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
 //! `operator_token`), what is written down (`entry`, `receipt`,
-//! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`,
-//! `bundle`), and what is answered (`problem`, `api`, `stats`).
+//! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`, `bundle`), what is answered (`problem`, `api`,
+//! `stats`), and how text from others is shown to people (`visible`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
@@ -38,3 +38,5 @@ pub mod tile;
 pub mod api;
 pub mod problem;
 pub mod stats;
+
+pub mod visible;
