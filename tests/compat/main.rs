@@ -1,6 +1,8 @@
-//! The public client 0.2.0, as it is on PyPI, against the built gate: every result it reads and every exception it knows.
+//! Clients that we did not write, against the built binaries. Here: the public client 0.2.0, as it is on PyPI: every result
+//! it reads and every exception it knows.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod clients;
 mod mcp;
 mod verifier;
 

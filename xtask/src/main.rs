@@ -4,6 +4,7 @@
 mod actions;
 mod bench;
 mod ci;
+mod clients;
 mod conformance;
 mod crash;
 mod load;
@@ -37,6 +38,7 @@ enum Command {
     Crash(crash::Args),
     Load(load::Args),
     Races(races::Args),
+    Clients(clients::Args),
     Conformance(conformance::Args),
     Soak(soak::Args),
     Actions(ActionsArgs),
@@ -70,6 +72,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Crash(args) => crash::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Races(args) => races::run(&args),
+        Command::Clients(args) => clients::run(&args),
         Command::Conformance(args) => conformance::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Actions(args) => actions::run(args.check),
