@@ -1,5 +1,6 @@
 //! Where a gate's two sockets are (contract: Places).
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::gate_url::GateUrl;
@@ -13,6 +14,9 @@ const ADMIN_SOCKET: &str = "gate-admin.sock";
 
 /// Where the installed service listens. Below `/run`, which only root can write to.
 pub(crate) const SERVICE_DIR: &str = "/run/latchgate";
+
+/// Where users have their runtime directories, by uid (systemd.special(7), user@.service).
+const RUNTIME_DIRS: &str = "/run/user";
 
 /// The sockets of one gate: one for agents, one for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +61,7 @@ pub struct Search {
     pub socket: Option<PathBuf>,
     /// `LATCHGATE_HOME`; the sockets are in its `run/`.
     pub home: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`.
+    /// `XDG_RUNTIME_DIR`, else what it usually is, if that is there.
     pub runtime_dir: Option<PathBuf>,
     /// The caller's uid, for `/tmp/latchgate-<uid>/`.
     pub uid: u32,
@@ -67,12 +71,14 @@ impl Search {
     /// The flag, and the rest from the environment. An empty variable counts as absent.
     pub fn from_env(flag: Option<PathBuf>) -> Self {
         let var = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let uid = rustix::process::getuid().as_raw();
         Self {
             flag,
             socket: var("LATCHGATE_SOCKET"),
             home: var("LATCHGATE_HOME"),
-            runtime_dir: var("XDG_RUNTIME_DIR"),
-            uid: rustix::process::getuid().as_raw(),
+            // Programs that start others with a clean environment leave it out.
+            runtime_dir: var("XDG_RUNTIME_DIR").or_else(|| own_runtime_dir(Path::new(RUNTIME_DIRS), uid)),
+            uid,
         }
     }
 
@@ -165,6 +171,14 @@ impl Endpoint {
     }
 }
 
+/// The user's own runtime directory below `dirs`, if there is one that is nobody else's.
+fn own_runtime_dir(dirs: &Path, uid: u32) -> Option<PathBuf> {
+    let dir = dirs.join(uid.to_string());
+    let found = dir.symlink_metadata().ok()?;
+    let is_own = found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0;
+    is_own.then_some(dir)
+}
+
 fn absolute(name: &'static str, path: &Path) -> Result<(), EndpointError> {
     if path.is_absolute() {
         return Ok(());
@@ -178,6 +192,20 @@ mod tests {
 
     fn found(search: &Search) -> String {
         Endpoint::discover(search).unwrap().agent_socket().display().to_string()
+    }
+
+    #[test]
+    fn the_usual_runtime_directory_counts_if_it_is_ones_own_and_closed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dirs = tempfile::tempdir().unwrap();
+        let uid = rustix::process::getuid().as_raw();
+        let dir = dirs.path().join(uid.to_string());
+        assert_eq!(own_runtime_dir(dirs.path(), uid), None);
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(own_runtime_dir(dirs.path(), uid), None);
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(own_runtime_dir(dirs.path(), uid), Some(dir));
     }
 
     #[test]
