@@ -190,6 +190,29 @@ fn a_linked_file_is_written_where_it_lies_and_the_link_stays() {
 }
 
 #[test]
+fn a_link_on_the_path_is_the_name_that_outlives_the_next_version() {
+    let home = Home::new();
+    let link = home.path("bin/latchgate-mcp");
+    symlink(mcp_binary(), &link).unwrap();
+    let shown = home.run(&["install", "--ide", "cursor", "--dry-run"]).exited(0).stdout;
+    assert!(shown.contains(&format!("\"command\": \"{}\"", link.display())), "{shown}");
+    fs::remove_file(&link).unwrap();
+    home.program("latchgate-mcp", "exit 1\n");
+    let shown = home.run(&["install", "--ide", "cursor", "--dry-run"]).exited(0).stdout;
+    assert!(!shown.contains(&link.display().to_string()), "another program's name: {shown}");
+}
+
+#[test]
+fn output_that_nobody_reads_to_its_end_is_no_failure() {
+    let home = Home::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = home.command(&["install", "--ide", "cursor"]);
+    assert!(command.stdout(writer).status().unwrap().success());
+    assert!(home.path(".cursor/mcp.json").exists());
+}
+
+#[test]
 fn the_file_that_is_there_is_taken_before_the_one_that_could_be() {
     let home = Home::new();
     let older = home.write(".config/opencode/opencode.json", "{}\n");

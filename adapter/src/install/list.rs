@@ -8,19 +8,19 @@ use serde_json::json;
 use super::clients::{CLIENTS, Client};
 use super::file::{Found, Trust};
 use super::system::System;
-use super::user_file;
+use super::{say, user_file};
 
 pub fn print(system: &System, json: bool) -> anyhow::Result<ExitCode> {
     let rows: Vec<Row> = CLIENTS.iter().map(|client| Row::of(client, system)).collect();
     if json {
         let clients: Vec<_> = rows.iter().map(Row::json).collect();
-        println!("{}", json!({ "clients": clients }));
+        say(&format!("{}\n", json!({ "clients": clients })));
         return Ok(ExitCode::SUCCESS);
     }
     let width = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).len()).max().unwrap_or(0);
     let (names, states) = (width(|row| row.client.name), width(|row| row.state));
     for row in &rows {
-        println!("{:names$}  {:states$}  {}", row.client.name, row.state, row.path.display());
+        say(&format!("{:names$}  {:states$}  {}\n", row.client.name, row.state, row.path.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ mod list;
 mod own_command;
 mod system;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -94,7 +95,7 @@ const USAGE: u8 = 2;
 
 pub fn install(args: InstallArgs) -> anyhow::Result<ExitCode> {
     if args.docs {
-        print!("{}", docs::clients());
+        say(&docs::clients());
         return Ok(ExitCode::SUCCESS);
     }
     let system = System::here().context("HOME is not set to an absolute path")?;
@@ -111,16 +112,19 @@ pub fn install(args: InstallArgs) -> anyhow::Result<ExitCode> {
         Err(refusal) => return Ok(refused(&refusal)),
     };
     let Change::Write { text, replaces } = &change else {
-        println!("{NAME} is already in {}", found.path.display());
+        say(&format!("{NAME} is already in {}\n", found.path.display()));
         return Ok(ExitCode::SUCCESS);
     };
     let program =
         client.own_command.and_then(|name| own_command::on_path(name, std::env::var_os("PATH").as_deref()));
     if args.dry_run {
         if let Some(program) = &program {
-            println!("# would run: {}", own_command::shown(program, &own_command::add(&launch, args.scope)));
+            say(&format!(
+                "# would run: {}\n",
+                own_command::shown(program, &own_command::add(&launch, args.scope))
+            ));
         }
-        print!("{}", change.diff(&found));
+        say(&change.diff(&found));
         return Ok(ExitCode::SUCCESS);
     }
     // An entry of ours is no earlier state: what was kept before it stays.
@@ -132,14 +136,14 @@ pub fn install(args: InstallArgs) -> anyhow::Result<ExitCode> {
         None => found.replace(text).with_context(|| format!("{} is unchanged", found.path.display()))?,
     }
     let verb = if *replaces { "replaced" } else { "added" };
-    println!("{verb} {NAME} in {}", found.path.display());
+    say(&format!("{verb} {NAME} in {}\n", found.path.display()));
     if *replaces {
-        print!("{}", change.diff(&found));
+        say(&change.diff(&found));
     }
     if found.text.is_some() && !replaces {
-        println!("before:  {}", found.backup_path().display());
+        say(&format!("before:  {}\n", found.backup_path().display()));
     }
-    println!("next:    {}", client.after);
+    say(&format!("next:    {}\n", client.after));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,13 +161,13 @@ pub fn uninstall(args: UninstallArgs) -> anyhow::Result<ExitCode> {
         Err(refusal) => return Ok(refuse(client, &path, &refusal, None)),
     };
     if args.dry_run {
-        print!("{}", change.diff(&found));
+        say(&change.diff(&found));
         return Ok(ExitCode::SUCCESS);
     }
     let unchanged = || format!("{} is unchanged", found.path.display());
     match &change {
         Change::None => {
-            println!("{NAME} is not in {}", found.path.display());
+            say(&format!("{NAME} is not in {}\n", found.path.display()));
             return Ok(ExitCode::SUCCESS);
         }
         Change::Restore(Some(text)) => {
@@ -173,7 +177,7 @@ pub fn uninstall(args: UninstallArgs) -> anyhow::Result<ExitCode> {
         Change::Restore(None) => found.remove().with_context(unchanged)?,
         Change::TakeOut(text) | Change::Write { text, .. } => take_out(client, &found, text, args.scope)?,
     }
-    println!("removed {NAME} from {}", found.path.display());
+    say(&format!("removed {NAME} from {}\n", found.path.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -247,7 +251,7 @@ fn launch(client: &Client, system: &System, args: &InstallArgs) -> anyhow::Resul
     let command = match args.scope {
         Scope::Project => "latchgate-mcp".to_owned(),
         Scope::User => {
-            let own = std::env::current_exe().context("cannot tell where this program lies")?;
+            let own = own_path().context("cannot tell where this program lies")?;
             own.into_os_string().into_string().ok().context("this program's path is not UTF-8")?
         }
     };
@@ -258,6 +262,13 @@ fn launch(client: &Client, system: &System, args: &InstallArgs) -> anyhow::Resul
         words.extend(["--gate-socket".into(), socket]);
     }
     Ok(Launch { command, args: words, agent_id: client.name.to_owned() })
+}
+
+/// Where this program lies. A link on the PATH that leads here is the better name: it outlives the next version.
+fn own_path() -> std::io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let linked = own_command::on_path("latchgate-mcp", std::env::var_os("PATH").as_deref());
+    Ok(linked.filter(|path| path.canonicalize().is_ok_and(|real| real == own)).unwrap_or(own))
 }
 
 /// A gate that only this shell's environment finds is named, since the client may be started without it.
@@ -284,6 +295,11 @@ fn refuse(client: &Client, path: &Path, refusal: &Refusal, launch: Option<&Launc
         None => eprintln!("mend it and run this again, or take the entry `{NAME}` out by hand"),
     }
     ExitCode::FAILURE
+}
+
+/// To standard output. Whoever closed it has seen enough.
+fn say(text: &str) {
+    let _enough = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 fn kept(found: &Found) -> String {
