@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use latchgate_tests::{binary, workspace};
+use latchgate_tests::{binary, mcp_binary, workspace};
 
 const BEGIN: &str = "```sh recipe";
 const END: &str = "```";
@@ -50,6 +50,11 @@ fn errors() {
     check("errors");
 }
 
+#[test]
+fn mcp() {
+    check("mcp");
+}
+
 /// Whoever adds a document adds its test.
 #[test]
 fn no_recipe_is_left_out() {
@@ -75,6 +80,9 @@ fn check(document: &str) {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).unwrap();
     }
     symlink(binary(), bin.join("latchgate")).unwrap();
+    if script.contains("latchgate-mcp") {
+        symlink(mcp_binary(), bin.join("latchgate-mcp")).unwrap();
+    }
     let ran = shell(&format!("set -eux\n{script}"), home.path());
     // Whatever became of the recipe: no gate is left behind.
     let _ended_before = shell("latchgate down", home.path());

@@ -40,7 +40,7 @@ fn check(found: &str, kept: &str, name: &str) {
 
 #[test]
 fn golden_on_linux() {
-    let found = golden(Os::Linux, "/home/ana", "/work/shop", "/usr/local/bin/latchgate-mcp");
+    let found = golden(Os::Linux, "/home/ana", "/srv/shop", "/usr/local/bin/latchgate-mcp");
     check(&found, include_str!("golden/linux.txt"), "linux.txt");
 }
 
