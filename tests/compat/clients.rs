@@ -2,6 +2,7 @@
 //! server connect to the gate through it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -41,7 +42,9 @@ impl Desk {
         command.args(["--map-root-user", "--net", "sh", "-c", "ip link set lo up; exec \"$@\"", "sh"]);
         command.arg(program).env_clear().current_dir(self.home.path().join("project")).stdin(Stdio::null());
         let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{}:{path}", self.programs.display())).env("HOME", self.home.path());
+        command
+            .env("PATH", format!("{}:{}/bin:{path}", self.programs.display(), self.home.path().display()))
+            .env("HOME", self.home.path());
         command.env("NO_COLOR", "1").env("TERM", "dumb").env("CI", "1");
         command
             .env("GEMINI_CLI_TRUST_WORKSPACE", "true")
@@ -64,6 +67,24 @@ impl Desk {
         let socket = self.gate.agent_socket();
         let mut command = self.command(&mcp_binary());
         Ran::of(command.args(["install", "--ide", client, "--gate-socket"]).arg(socket)).exited(0);
+    }
+
+    /// For everybody who works on the project: by the name on the PATH.
+    fn install_in_project(&self, client: &str) {
+        let link = self.home.path().join("bin/latchgate-mcp");
+        if !link.exists() {
+            fs::create_dir(link.parent().unwrap()).unwrap();
+            symlink(mcp_binary(), &link).unwrap();
+        }
+        let args = ["install", "--ide", client, "--scope", "project"];
+        Ran::of(self.command(&mcp_binary()).args(args)).exited(0);
+    }
+
+    /// What the client's user would have said to its question.
+    fn trusts_the_project(&self, file: &str, text: impl Fn(&str) -> String) {
+        let path = self.home.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text(self.home.path().join("project").to_str().unwrap())).unwrap();
     }
 
     fn uninstall(&self, client: &str) {
@@ -145,6 +166,26 @@ fn copilot_cli_reads_back_its_entry() {
     ] {
         assert!(shown.lines().any(|found| found.trim() == line), "`{line}` in {shown}");
     }
+}
+
+#[test]
+fn a_projects_entry_is_read_back_by_clients_that_trust_the_project() {
+    let Some(desk) = Desk::new() else { return };
+    desk.trusts_the_project(".codex/config.toml", |p| {
+        format!("[projects.\"{p}\"]\ntrust_level = \"trusted\"\n")
+    });
+    desk.trusts_the_project(".copilot/config.json", |p| format!("{{\"trusted_folders\":[\"{p}\"]}}"));
+    for client in ["codex", "copilot-cli", "gemini-cli", "opencode"] {
+        desk.install_in_project(client);
+    }
+    let codex: Value = serde_json::from_str(&desk.ask("codex", &["mcp", "list", "--json"])).unwrap();
+    assert_eq!(codex[0]["transport"]["command"], "latchgate-mcp", "{codex:#}");
+    let copilot = desk.ask("copilot", &["mcp", "list"]);
+    assert!(copilot.contains("Workspace servers:") && copilot.contains("latchgate (local)"), "{copilot}");
+    let gemini = said(desk.run("gemini", &["mcp", "list"]));
+    assert!(gemini.contains("latchgate: latchgate-mcp serve (stdio) - Connected"), "{gemini}");
+    let opencode = desk.ask("opencode", &["mcp", "list"]);
+    assert!(opencode.contains("latchgate-mcp serve") && opencode.contains("connected"), "{opencode}");
 }
 
 #[test]

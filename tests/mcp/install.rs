@@ -85,7 +85,8 @@ fn what_was_changed_in_between_is_kept_when_the_entry_goes() {
     home.run(&["install", "--ide", "cursor"]).exited(0);
     let changed = fs::read_to_string(&path).unwrap().replace("\"a\": 1,", "\"a\": 2, // two");
     fs::write(&path, changed).unwrap();
-    home.run(&["uninstall", "--ide", "cursor"]).exited(0);
+    let said = home.run(&["uninstall", "--ide", "cursor"]).exited(0).stdout;
+    assert!(said.contains("mcp.json.before-latchgate is left"), "{said}");
     let left = fs::read_to_string(&path).unwrap();
     assert!(left.contains("// mine") && left.contains("\"a\": 2") && left.contains("// two"), "{left}");
     assert!(!left.contains("latchgate"), "{left}");
@@ -135,6 +136,22 @@ fn another_way_to_the_gate_replaces_the_entry_and_the_earlier_file_still_comes_b
     home.run(&["uninstall", "--ide", "cursor"]).exited(0);
     assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
     home.run(&[&url[..], &["--gate-socket", "/s"]].concat()).exited(2);
+}
+
+#[test]
+fn what_a_client_added_to_the_entry_stays_and_another_server_of_that_name_does_not() {
+    let home = Home::new();
+    home.run(&["install", "--ide", "windsurf"]).exited(0);
+    let path = home.path(".codeium/windsurf/mcp_config.json");
+    let own = fs::read_to_string(&path)
+        .unwrap()
+        .replace("\"args\"", "\"disabledTools\": [\"fs_write\"],\n      \"args\"");
+    fs::write(&path, &own).unwrap();
+    assert!(home.run(&["install", "--ide", "windsurf"]).exited(0).stdout.contains("already"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), own);
+    fs::write(&path, own.replace("\"args\"", "\"serverUrl\": \"http://x\",\n      \"args\"")).unwrap();
+    assert!(home.run(&["install", "--ide", "windsurf"]).exited(0).stdout.contains("replaced"));
+    assert!(!fs::read_to_string(&path).unwrap().contains("http://x"));
 }
 
 #[test]

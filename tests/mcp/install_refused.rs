@@ -2,8 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
+
+use latchgate_tests::{OTHER_UID, Ran};
 
 use super::install_home::Home;
 
@@ -78,7 +82,7 @@ fn what_is_no_regular_file_of_ones_own_is_left_alone() {
     fs::remove_file(&path).unwrap();
 
     // Nobody writes to it: whoever opened it would wait without end.
-    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
     for command in ["install", "uninstall"] {
         let ran = home.run(&[command, "--ide", "cursor"]).exited(1);
@@ -95,7 +99,7 @@ fn what_is_no_regular_file_of_ones_own_is_left_alone() {
         eprintln!("LEFT OUT: a file of another uid can only be made by root");
         return;
     }
-    chown(&path, Some(latchgate_tests::OTHER_UID), None).unwrap();
+    chown(&path, Some(OTHER_UID), None).unwrap();
     refused(&home, "cursor", &path, "belongs to uid 65534");
 }
 
@@ -121,6 +125,29 @@ fn a_project_cannot_lead_out_of_itself() {
 }
 
 #[test]
+fn a_directory_that_is_closed_is_told_of_and_an_open_one_is_written() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("LEFT OUT: another uid can only be had by root");
+        return;
+    }
+    let home = Home::new();
+    let program = home.path("bin/latchgate-mcp");
+    fs::copy(latchgate_tests::mcp_binary(), &program).unwrap();
+    fs::set_permissions(home.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let run = || {
+        let mut command = Command::new(&program);
+        command.args(["install", "--ide", "cursor"]).env_clear().env("HOME", home.path("")).current_dir("/");
+        Ran::of(command.uid(OTHER_UID).gid(OTHER_UID).stdin(Stdio::null()))
+    };
+    let ran = run().exited(1);
+    assert!(ran.stderr.contains(".cursor/mcp.json is unchanged"), "{}", ran.stderr);
+    assert!(!home.path(".cursor").exists());
+    chown(home.path(""), Some(OTHER_UID), Some(OTHER_UID)).unwrap();
+    run().exited(0);
+    assert!(home.path(".cursor/mcp.json").exists());
+}
+
+#[test]
 fn wrong_usage_is_answered_with_the_names() {
     let home = Home::new();
     for args in [&["install", "--ide", "emacs"][..], &["uninstall", "--ide", "emacs"]] {
@@ -130,6 +157,6 @@ fn wrong_usage_is_answered_with_the_names() {
     home.run(&["install"]).exited(2);
     let mut homeless = home.command(&["install", "--ide", "cursor"]);
     homeless.env("HOME", OsStr::new(""));
-    let ran = latchgate_tests::Ran::of(&mut homeless).exited(1);
+    let ran = Ran::of(&mut homeless).exited(1);
     assert!(ran.stderr.contains("HOME"), "{}", ran.stderr);
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
 use similar::TextDiff;
 
 use super::clients::Client;
@@ -44,7 +45,7 @@ impl Client {
     pub fn installed(&self, found: &Found, launch: &Launch) -> Result<Change, Refusal> {
         let (place, entry) = (self.place(), self.entry(launch));
         let present = place.entry(found.text())?;
-        if present.as_ref() == Some(&entry.value()) {
+        if present.as_ref().is_some_and(|present| starts(present, &entry.value())) {
             return Ok(Change::None);
         }
         let text = place.set(found.text(), &entry)?;
@@ -69,6 +70,14 @@ impl Client {
             None => Ok(Change::None),
         }
     }
+}
+
+/// Whether what stands there starts what shall be started. A client may have added members of its own, such as which tools are
+/// off; an address would make it another server.
+fn starts(present: &Value, entry: &Value) -> bool {
+    let has_address = ["url", "serverUrl", "httpUrl"].iter().any(|name| present.get(*name).is_some());
+    let Some(members) = entry.as_object() else { return false };
+    !has_address && members.iter().all(|(name, value)| present.get(name) == Some(value))
 }
 
 impl Change {

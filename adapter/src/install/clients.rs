@@ -140,7 +140,7 @@ pub const CLIENTS: &[Client] = &[
         shape: Shape::CopilotCli,
         own_command: None,
         after: "start a new session; `copilot mcp list` shows the server",
-        note: "",
+        note: "A project's file counts only in folders that it was told to trust.",
     },
     Client {
         name: "cursor",

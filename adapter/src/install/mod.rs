@@ -175,7 +175,15 @@ pub fn uninstall(args: UninstallArgs) -> anyhow::Result<ExitCode> {
             found.forget_backup().with_context(|| kept(&found))?;
         }
         Change::Restore(None) => found.remove().with_context(unchanged)?,
-        Change::TakeOut(text) | Change::Write { text, .. } => take_out(client, &found, text, args.scope)?,
+        Change::TakeOut(text) | Change::Write { text, .. } => {
+            take_out(client, &found, text, args.scope)?;
+            if found.backup_path().exists() {
+                say(&format!(
+                    "before:  {} is left for you to compare or remove\n",
+                    found.backup_path().display()
+                ));
+            }
+        }
     }
     say(&format!("removed {NAME} from {}\n", found.path.display()));
     Ok(ExitCode::SUCCESS)
