@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::clients::{CLIENTS, Client};
 use super::file::{Found, Trust};
+use super::say;
 use super::system::System;
-use super::{say, user_file};
+use super::target::user_file;
 
 pub fn print(system: &System, json: bool) -> anyhow::Result<ExitCode> {
     let rows: Vec<Row> = CLIENTS.iter().map(|client| Row::of(client, system)).collect();

@@ -1,7 +1,7 @@
 //! `latchgate-mcp install` and `uninstall`: `serve` in the configuration of an MCP client.
 //!
-//! Read in this order: which client wants what where (`clients`), on which system (`system`), in which members (`entry`);
-//! how a text is edited (`edit`), what that does to a file (`change`), and how files are read and replaced (`file`).
+//! Read in this order: which client wants what where (`clients`), on which system (`system`), in which members (`entry`); which
+//! file (`target`) and what is started (`launch`); how a text is edited (`edit`), what that does to a file (`change`), and how files are read and replaced (`file`).
 //! Only the agent's session is ever written, never the operator's, and no secret.
 
 mod change;
@@ -10,9 +10,11 @@ mod docs;
 mod edit;
 mod entry;
 mod file;
+mod launch;
 mod list;
 mod own_command;
 mod system;
+mod target;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,7 @@ use change::Change;
 use clients::Client;
 use edit::Refusal;
 use entry::{Launch, NAME};
-use file::{Found, Trust};
+use file::Found;
 use system::System;
 
 /// Write `latchgate-mcp serve` into an MCP client's configuration
@@ -100,10 +102,12 @@ pub fn install(args: InstallArgs) -> anyhow::Result<ExitCode> {
     }
     let system = System::here().context("HOME is not set to an absolute path")?;
     let Some(name) = &args.ide else { return list::print(&system, args.json) };
-    let Some((client, path)) = target(&system, name, args.scope) else { return Ok(ExitCode::from(USAGE)) };
-    let launch = launch(client, &system, &args)?;
+    let Some((client, path)) = target::of(&system, name, args.scope) else {
+        return Ok(ExitCode::from(USAGE));
+    };
+    let launch = launch::of(client, &system, &args)?;
     let refused = |refusal: &Refusal| refuse(client, &path, refusal, Some(&launch));
-    let found = match Found::read(&path, trust(args.scope, &system)) {
+    let found = match Found::read(&path, target::trust(args.scope, &system)) {
         Ok(found) => found,
         Err(refusal) => return Ok(refused(&refusal)),
     };
@@ -111,10 +115,10 @@ pub fn install(args: InstallArgs) -> anyhow::Result<ExitCode> {
         Ok(change) => change,
         Err(refusal) => return Ok(refused(&refusal)),
     };
-    let Change::Write { text, replaces } = &change else {
+    if change == Change::None {
         say(&format!("{NAME} is already in {}\n", found.path.display()));
         return Ok(ExitCode::SUCCESS);
-    };
+    }
     let program =
         client.own_command.and_then(|name| own_command::on_path(name, std::env::var_os("PATH").as_deref()));
     if args.dry_run {
@@ -127,32 +131,44 @@ pub fn install(args: InstallArgs) -> anyhow::Result<ExitCode> {
         say(&change.diff(&found));
         return Ok(ExitCode::SUCCESS);
     }
+    write(client, &found, &launch, &change, args.scope, program.as_deref())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(
+    client: &Client,
+    found: &Found,
+    launch: &Launch,
+    change: &Change,
+    scope: Scope,
+    program: Option<&Path>,
+) -> anyhow::Result<()> {
+    let Change::Write { text, replaces } = change else { return Ok(()) };
     // An entry of ours is no earlier state: what was kept before it stays.
     if !replaces {
-        found.forget_backup().and_then(|()| found.back_up()).with_context(|| kept(&found))?;
+        found.forget_backup().and_then(|()| found.back_up()).with_context(|| kept(found))?;
     }
-    match &program {
-        Some(program) => by_own_command(program, client, &found, &launch, args.scope, *replaces)?,
+    match program {
+        Some(program) => by_own_command(program, client, found, launch, scope, *replaces)?,
         None => found.replace(text).with_context(|| format!("{} is unchanged", found.path.display()))?,
     }
     let verb = if *replaces { "replaced" } else { "added" };
     say(&format!("{verb} {NAME} in {}\n", found.path.display()));
     if *replaces {
-        say(&change.diff(&found));
-    }
-    if found.text.is_some() && !replaces {
+        say(&change.diff(found));
+    } else if found.text.is_some() {
         say(&format!("before:  {}\n", found.backup_path().display()));
     }
     say(&format!("next:    {}\n", client.after));
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 pub fn uninstall(args: UninstallArgs) -> anyhow::Result<ExitCode> {
     let system = System::here().context("HOME is not set to an absolute path")?;
-    let Some((client, path)) = target(&system, &args.ide, args.scope) else {
+    let Some((client, path)) = target::of(&system, &args.ide, args.scope) else {
         return Ok(ExitCode::from(USAGE));
     };
-    let found = match Found::read(&path, trust(args.scope, &system)) {
+    let found = match Found::read(&path, target::trust(args.scope, &system)) {
         Ok(found) => found,
         Err(refusal) => return Ok(refuse(client, &path, &refusal, None)),
     };
@@ -220,76 +236,6 @@ fn by_own_command(
             found.path.display()
         ),
     }
-}
-
-/// The client and the file to write. Says what is wrong where there is none.
-fn target(system: &System, name: &str, scope: Scope) -> Option<(&'static Client, PathBuf)> {
-    let Some(client) = clients::find(name) else {
-        let names: Vec<_> = clients::CLIENTS.iter().map(|client| client.name).collect();
-        eprintln!("latchgate-mcp: there is no client `{name}`; expected one of {}", names.join(", "));
-        return None;
-    };
-    match (scope, client.project) {
-        (Scope::User, _) => Some((client, user_file(client, system))),
-        (Scope::Project, Some(path)) => Some((client, PathBuf::from(system.project_file(path)))),
-        (Scope::Project, None) => {
-            eprintln!("latchgate-mcp: {} reads no file of a project; leave --scope out", client.title);
-            None
-        }
-    }
-}
-
-/// The first of the client's files that is there, or else the first.
-fn user_file(client: &Client, system: &System) -> PathBuf {
-    let files: Vec<PathBuf> = system.user_files(&client.user).into_iter().map(PathBuf::from).collect();
-    let there = files.iter().find(|path| path.symlink_metadata().is_ok());
-    there.or(files.first()).cloned().unwrap_or_default()
-}
-
-fn trust(scope: Scope, system: &System) -> Trust<'_> {
-    match scope {
-        Scope::User => Trust::User,
-        Scope::Project => Trust::Project(Path::new(&system.project)),
-    }
-}
-
-/// What the client shall start. A project's file goes to other machines: nothing of this one stands in it unless it was
-/// asked for.
-fn launch(client: &Client, system: &System, args: &InstallArgs) -> anyhow::Result<Launch> {
-    let command = match args.scope {
-        Scope::Project => "latchgate-mcp".to_owned(),
-        Scope::User => {
-            let own = own_path().context("cannot tell where this program lies")?;
-            own.into_os_string().into_string().ok().context("this program's path is not UTF-8")?
-        }
-    };
-    let mut words = vec!["serve".to_owned()];
-    if let Some(url) = &args.gate_url {
-        words.extend(["--gate-url".into(), url.clone()]);
-    } else if let Some(socket) = gate_socket(system, args)? {
-        words.extend(["--gate-socket".into(), socket]);
-    }
-    Ok(Launch { command, args: words, agent_id: client.name.to_owned() })
-}
-
-/// Where this program lies. A link on the PATH that leads here is the better name: it outlives the next version.
-fn own_path() -> std::io::Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let linked = own_command::on_path("latchgate-mcp", std::env::var_os("PATH").as_deref());
-    Ok(linked.filter(|path| path.canonicalize().is_ok_and(|real| real == own)).unwrap_or(own))
-}
-
-/// A gate that only this shell's environment finds is named, since the client may be started without it.
-fn gate_socket(system: &System, args: &InstallArgs) -> anyhow::Result<Option<String>> {
-    let named = args.gate_socket.clone().or_else(|| {
-        let variable = |name| system.variables.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let found = variable("LATCHGATE_SOCKET")
-            .or_else(|| variable("LATCHGATE_HOME").map(|home| home.join("run/gate.sock")));
-        found.filter(|_| args.scope == Scope::User)
-    });
-    let Some(path) = named else { return Ok(None) };
-    let absolute = std::path::absolute(&path).with_context(|| format!("{}: no path", path.display()))?;
-    absolute.into_os_string().into_string().ok().context("the socket's path is not UTF-8").map(Some)
 }
 
 /// Nothing was written: why, and what to paste by hand.
