@@ -12,6 +12,8 @@ mod soak;
 mod install;
 mod install_home;
 mod install_refused;
+mod lifecycle;
+mod listing;
 mod operator;
 mod operator_refused;
 mod operator_session;
