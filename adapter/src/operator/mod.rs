@@ -24,6 +24,8 @@ use rmcp::transport::stdio;
 use credentials::Refused;
 use server::OperatorServer;
 
+use crate::logging;
+
 /// Serve approvals to an operator's MCP client over stdio
 #[derive(clap::Args)]
 #[command(
@@ -66,7 +68,7 @@ const USAGE: u8 = 2;
 /// # Errors
 /// Whatever keeps the session from running once the operator is known.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    log_to_stderr(&args.log_level)?;
+    logging::to_stderr(&args.log_level)?;
     if args.enable_allowlist_tool {
         eprintln!(
             "latchgate-mcp: latchgate_allowlist cannot be offered: an action's domains are part of its manifest, whose digest \
@@ -127,12 +129,4 @@ fn explained(error: &ClientError) -> String {
         text.push_str(&format!("\nTrace: {trace_id}"));
     }
     text
-}
-
-/// Standard output is the protocol's.
-fn log_to_stderr(level: &str) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(level)
-        .with_context(|| format!("--log-level: expected a level such as warn, not `{level}`"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    Ok(())
 }

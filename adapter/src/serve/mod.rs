@@ -37,6 +37,8 @@ use anyhow::Context as _;
 use rmcp::ServiceExt as _;
 use tokio::runtime;
 
+use crate::logging;
+
 pub use args::{Args, ToolSet};
 pub use server::AgentServer;
 
@@ -45,7 +47,7 @@ pub use server::AgentServer;
 /// # Errors
 /// A key that cannot be read, or a gate's URL that leads off this machine. A gate that does not run is none: calls say so.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    log_to_stderr(&args.log_level)?;
+    logging::to_stderr(&args.log_level)?;
     // Two threads: a call that waits holds none, and the client's side is one pipe.
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -68,14 +70,5 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         // The client went without a word, or said none that begins a session.
         Err(error) => tracing::info!(%error, "no session"),
     }
-    Ok(())
-}
-
-/// Standard output is the protocol's.
-fn log_to_stderr(level: &str) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(level).with_context(|| {
-        format!("--log-level: expected a level or directives like `warn,rmcp=debug`, not `{level}`")
-    })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     Ok(())
 }
