@@ -5,7 +5,7 @@ use crate::measure::{Samples, micros};
 use crate::revoke::{CALLS, Revoked};
 use crate::{Measured, machine};
 
-struct Goal {
+pub struct Goal {
     name: String,
     /// `None` where this gate does not say.
     measured: Option<f64>,
@@ -24,11 +24,11 @@ enum Kind {
 pub const BUSY_MAX: f64 = 0.1;
 
 impl Goal {
-    fn timed(name: String, measured: f64, bound: (&'static str, f64)) -> Self {
+    pub fn timed(name: String, measured: f64, bound: (&'static str, f64)) -> Self {
         Self { name, measured: Some(measured), bound, kind: Kind::Timed }
     }
 
-    fn counted(name: String, measured: impl Into<Option<f64>>, bound: (&'static str, f64)) -> Self {
+    pub fn counted(name: String, measured: impl Into<Option<f64>>, bound: (&'static str, f64)) -> Self {
         Self { name, measured: measured.into(), bound, kind: Kind::Counted }
     }
 
@@ -66,7 +66,7 @@ fn of_revocation(revoked: &Revoked) -> Vec<Goal> {
     vec![goal("effect", &revoked.effects), goal(&stopped, &revoked.stops)]
 }
 
-fn print_all(goals: Vec<Goal>, busy: f64) {
+pub fn print_all(goals: Vec<Goal>, busy: f64) {
     println!("\n{:<58} {:>10} {:>10}", "goals", "", "measured");
     for goal in goals {
         let (sign, bound) = goal.bound;

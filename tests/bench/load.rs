@@ -1,5 +1,6 @@
 //! Calls through the gate: one after the other, and many at once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,39 @@ pub async fn concurrent(gate: &Gate, errand: &Errand, connections: usize, calls:
         client_cpu: per_call(client_cpu),
         syncs: syncs.zip(syncs_after).map(|(before, after)| (after - before) as f64 / calls as f64),
     })
+}
+
+/// Calls a second over so many connections, each proof signed when it is needed: as an agent has it.
+pub async fn concurrent_signing(
+    gate: &Gate,
+    errand: &Errand,
+    connections: usize,
+    calls: usize,
+) -> Result<f64> {
+    let agent = Arc::new(Agent::new(&mut Connection::open(&gate.socket()).await?).await?);
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(&gate.socket()).await?);
+    }
+    let left = Arc::new(AtomicUsize::new(calls));
+    let (start, mut workers) = (Instant::now(), JoinSet::new());
+    for mut connection in open {
+        let (agent, errand, left) = (Arc::clone(&agent), errand.clone(), Arc::clone(&left));
+        workers.spawn(async move {
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+            {
+                let proof = agent.sign_call(&errand.action, &errand.body)?;
+                let request = agent.call(&errand.action, errand.body.clone(), proof)?;
+                let (status, body) = connection.send(request).await?;
+                errand.check(status, &body)?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = workers.join_next().await {
+        done??;
+    }
+    Ok(calls as f64 / start.elapsed().as_secs_f64())
 }
 
 /// Takes proofs until there are none.

@@ -11,6 +11,7 @@ mod goals;
 mod hostile;
 mod load;
 mod machine;
+mod mcp;
 mod measure;
 mod revoke;
 mod upstream;
@@ -34,7 +35,7 @@ struct Args {
     /// The binary `latchgate`
     #[arg(long)]
     gate: PathBuf,
-    /// The component `fs`, for everything but --hostile and --revoke
+    /// The component `fs`, for everything but --hostile and --mcp and --revoke
     #[arg(long)]
     guest: Option<PathBuf>,
     /// Where the gate's home is made; its file system is the one measured
@@ -49,6 +50,9 @@ struct Args {
     /// Measure how long a revocation of everything takes to be over
     #[arg(long, conflicts_with = "hostile")]
     revoke: bool,
+    /// Measure calls through this binary `latchgate-mcp` beside direct ones
+    #[arg(long, value_name = "ADAPTER")]
+    mcp: Option<PathBuf>,
     /// Measure the libraries alone
     #[arg(long)]
     floor_only: bool,
@@ -112,6 +116,10 @@ fn run(args: &Args) -> Result<()> {
     }
     if args.revoke {
         return revoke_only(&args.gate, dir.path(), counts.revocations, busy);
+    }
+    if let Some(adapter) = &args.mcp {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(mcp::run(&args.gate, adapter, dir.path(), &counts, busy));
     }
     let guest = args.guest.as_ref().context("--guest is missing")?;
     let floor = || floor::measure(guest, dir.path(), counts.floor);

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// Measure the gate against the libraries it is built on, and against its goals
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile\n  cargo xtask bench revoke"
+    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile\n  cargo xtask bench revoke\n  cargo xtask bench mcp"
 )]
 pub struct Args {
     /// What is measured; by default calls
@@ -27,6 +27,8 @@ enum Suite {
     Hostile,
     /// How long a revocation of everything takes to be over, with 200 calls running
     Revoke,
+    /// What a call through the MCP adapter costs beside a direct one
+    Mcp,
 }
 
 /// # Errors
@@ -46,6 +48,10 @@ pub fn run(args: &Args) -> Result<()> {
     if args.suite == Some(Suite::Revoke) {
         bench.arg("--revoke");
     }
+    if args.suite == Some(Suite::Mcp) {
+        let adapter = std::env::var_os("LATCHGATE_MCP_BIN");
+        bench.arg("--mcp").arg(adapter.map_or(profile.join("latchgate-mcp"), PathBuf::from));
+    }
     bench.arg("--guest").arg(workspace.root.join("actions/prebuilt/fs.wasm"));
     // Beside the build, because a temporary directory may lie in memory, where a sync costs nothing.
     bench.arg("--dir").arg(&workspace.target);
@@ -60,7 +66,17 @@ fn build(root: &Path, is_short: bool) -> std::process::Command {
     match is_short {
         // The whole workspace, as `cargo xtask test` has built it: fewer packages would mean other features.
         true => build.args(["build", "--workspace", "--bins"]),
-        false => build.args(["build", "--release", "-p", "latchgate", "-p", "latchgate-tests", "--bins"]),
+        false => build.args([
+            "build",
+            "--release",
+            "-p",
+            "latchgate",
+            "-p",
+            "latchgate-mcp",
+            "-p",
+            "latchgate-tests",
+            "--bins",
+        ]),
     };
     build
 }
