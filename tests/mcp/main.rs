@@ -4,6 +4,7 @@
 
 mod approvals;
 mod calls;
+mod fuzz;
 mod handshake;
 mod hostile;
 mod install;
