@@ -10,8 +10,8 @@ use crate::index::BATCH_ENTRIES;
 
 /// Entries that wait for a batch wait no longer than this; queries read them from the log meanwhile.
 const WAIT: Duration = Duration::from_secs(1);
-/// Entries that may wait; the index finds those beyond in the log.
-const WAITING_MAX: usize = 8 * BATCH_ENTRIES;
+/// Entries that may wait, each of some kilobytes; the index finds those beyond in the log.
+const WAITING_MAX: usize = 2 * BATCH_ENTRIES;
 
 /// The writer's end. Dropped, it ends the other.
 pub struct Feed(Arc<Shared>);
