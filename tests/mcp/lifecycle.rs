@@ -80,13 +80,19 @@ fn a_gate_is_reached_over_its_port_with_the_canonical_url_found() {
     let gate = Gate::builder().root_file("a.txt", "hello").config(&config).start();
     for url in [format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}")] {
         let mut command = Command::new(mcp_binary());
-        command.args(["serve", "--gate-url", &url]).env_clear();
+        // A flag goes before a variable that leads elsewhere.
+        command.args(["serve", "--gate-url", &url]).env_clear().env("LATCHGATE_SOCKET", "/nowhere/gate.sock");
         let mut client = McpClient::of(&mut command);
         client.begin_session("2025-11-25", json!({}));
         let result = read(&mut client);
         assert!(is_answered(&result), "{url}: {result:#}");
     }
-    assert_eq!(gate.entries_of("call.outcome").len(), 2);
+    let mut command = Command::new(mcp_binary());
+    command.args(["serve", "--gate-socket"]).arg(gate.home().join("run")).env_clear();
+    let mut client = McpClient::of(command.env("LATCHGATE_URL", "http://localhost:1"));
+    client.begin_session("2025-11-25", json!({}));
+    assert!(is_answered(&read(&mut client)), "nor does the other variable stand in the way of this one");
+    assert_eq!(gate.entries_of("call.outcome").len(), 3);
 }
 
 #[test]

@@ -12,12 +12,13 @@ use uuid::Uuid;
     after_help = "Examples:\n  latchgate-mcp serve\n  latchgate-mcp serve --agent-id cursor --tools meta"
 )]
 pub struct Args {
-    /// The gate's socket for agents, or the directory it lies in [default: where `latchgate up` puts it]
-    #[arg(long, env = "LATCHGATE_SOCKET", conflicts_with = "gate_url", value_name = "PATH")]
+    /// The gate's socket for agents, or the directory it lies in [env: LATCHGATE_SOCKET=] [default: where `latchgate up` puts it]
+    // Not clap's `env`: a variable of the user's would stand in the way of the other flag.
+    #[arg(long, conflicts_with = "gate_url", value_name = "PATH")]
     pub(super) gate_socket: Option<PathBuf>,
-    /// The gate's port on this machine instead (`latchgate up --expose-http`), as http://localhost:PORT
-    #[arg(long, env = "LATCHGATE_URL", value_name = "URL")]
-    pub(super) gate_url: Option<String>,
+    /// The gate's port on this machine instead (`latchgate up --expose-http`), as http://localhost:PORT [env: LATCHGATE_URL=]
+    #[arg(long, value_name = "URL")]
+    gate_url: Option<String>,
     /// The gate's canonical URL [default: what the gate says]
     #[arg(long, env = "LATCHGATE_PUBLIC_URL", value_name = "URL")]
     pub(super) public_base_url: Option<String>,
@@ -65,6 +66,12 @@ impl FromStr for SessionLabel {
 }
 
 impl Args {
+    /// The port to be used instead of a socket: a flag goes before every variable, then a port before a socket.
+    pub(super) fn gate_url(&self) -> Option<String> {
+        let by_variable = || std::env::var("LATCHGATE_URL").ok().filter(|_| self.gate_socket.is_none());
+        self.gate_url.clone().or_else(by_variable).filter(|url| !url.is_empty())
+    }
+
     pub(super) fn approval_wait(&self) -> Duration {
         Duration::from_secs(self.approval_wait)
     }

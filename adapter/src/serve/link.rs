@@ -31,9 +31,9 @@ impl Link {
     /// # Errors
     /// A key that cannot be read, or a URL that leads off this machine.
     pub fn new(args: &Args) -> anyhow::Result<Arc<Self>> {
-        let place = match args.gate_url.as_ref().filter(|url| !url.is_empty()) {
+        let place = match args.gate_url() {
             Some(url) => Place::Url(
-                GateUrl::parse(url)
+                GateUrl::parse(&url)
                     .map_err(|error| anyhow::anyhow!("--gate-url: {error}; {}", error.remedy()))?,
             ),
             None => Place::Search(args.gate_socket.clone().filter(|path| !path.as_os_str().is_empty())),
