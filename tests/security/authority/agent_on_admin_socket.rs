@@ -65,7 +65,10 @@ fn the_agents_socket_has_no_operators_routes() {
         // Even the operator's own key: it is the wrong socket.
         let attempt = Attempt::new(&scene.gate.agent_socket(), &operator.key, None, method, &path);
         let attempt = if body.is_null() { attempt } else { attempt.json(&body) };
-        scene.refuses(&path, counted(404, "not_found"), attempt);
+        // An owner withdraws a held call by that path; nobody is shown it.
+        let is_owners = path == format!("/v1/approvals/{id}");
+        let refusal = if is_owners { counted(405, "method_not_allowed") } else { counted(404, "not_found") };
+        scene.refuses(&path, refusal, attempt);
     }
     assert_eq!(operator.show(&id)["status"], "pending");
     scene.end();

@@ -7,6 +7,7 @@ use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use latchgate_monitor::ports::{CallIdentity, CommitError, Log as _, Payloads as _, Prior, Refusal};
 use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::entry::*;
+use latchgate_wire::ids::GrantId;
 use latchgate_wire::receipt::ProofId;
 
 use crate::testing::*;
@@ -127,13 +128,14 @@ fn time_never_goes_back_in_entries() {
 fn recent_proofs_are_found_after_a_restart() {
     let home = Home::new();
     let ledger = home.ready(max_calls(10));
-    let with_proof = |n: u64, jti: &str| {
+    let with_proof = |n: u64, made_at: i64, jti: &str| {
         let proof = ProofId { jkt: "k".into(), jti: jti.into(), iat: 0 };
-        Body::CallIntent(intent(grant(n), Call { proof: Some(proof), ..read_call(n) }))
+        let grant = GrantId::new(made_at.unsigned_abs(), u128::from(n));
+        Body::CallIntent(intent(grant, Call { proof: Some(proof), ..read_call(n) }))
     };
-    say(&ledger, with_proof(1, "old")).unwrap();
+    say(&ledger, with_proof(1, T0, "old")).unwrap();
     home.clock.advance(65_001);
-    say(&ledger, with_proof(2, "new")).unwrap();
+    say(&ledger, with_proof(2, T0 + 65_001, "new")).unwrap();
     assert!(ledger.recent_proofs().is_empty(), "those of this run are the caller's to remember");
     close(&ledger);
     let (ledger, _) = home.open().unwrap();
