@@ -23,6 +23,7 @@ mod pool;
 mod proxy;
 mod resolve;
 mod tls;
+mod vault;
 
 pub use addr::{Development, Forbidden, admissible};
 pub use client::{Config, Egress, Limits};
@@ -31,3 +32,4 @@ pub use message::{Outbound, Reply};
 pub use origin::{Origin, Scheme, Target};
 pub use proxy::Proxy;
 pub use resolve::{Answer, Resolve, SystemResolver};
+pub use vault::{Secret, Vault, VaultError};
