@@ -27,6 +27,11 @@ use commands::Cli;
 use console::{Console, Format};
 use exit::Exit;
 
+/// Measured against the system's with `cargo xtask bench`: fewer CPU per call, and memory that is given back.
+#[cfg(unix)]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Ends the process itself for --help, --version (0) and wrong usage (2).
     let cli = Cli::parse();

@@ -118,10 +118,10 @@ impl Drop for Lanes {
     }
 }
 
-/// Of the calling thread alone (Linux; setpriority(2), "C library/kernel differences").
-fn give_way() {
+/// Lowers the priority of the calling thread alone (Linux; setpriority(2), "C library/kernel differences"), for good.
+pub fn give_way() {
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::warn!(%error, "guests that compute for long do not give way to others");
+        tracing::warn!(%error, "what computes for long does not give way to others");
     }
 }
 

@@ -39,5 +39,6 @@ mod tests;
 pub use cache::{CacheError, ModuleCache};
 pub use engine::EngineError;
 pub use host::{Host, HostConfig};
+pub use lanes::give_way;
 pub use module::RegisterError;
 pub use roots::{RootError, Roots};
