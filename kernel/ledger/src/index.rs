@@ -2,18 +2,24 @@
 //!
 //! ```text
 //! <term> 00 <first seq u64 BE>   ->  offsets u16 BE from `first seq`, ascending: one batch's entries with that term
+//! 02 <second> <first seq> <part> ->  pairs of mark (4 bytes) and offset: one batch's entries with ids made in that second
 //! 01 <mark>                      ->  how many entries have this mark (`tally`) u64 BE
 //! 00 "high"                      ->  number of entries indexed u64 BE | leaf hash of the last one
 //! 00 "log"                       ->  origin of the log, and the format of this index
 //! ```
 //!
-//! Values stay far below the 4 KiB above which sled spills into files that it never syncs.
+//! Nearly every id is of one call alone. A key for each would make sled keep some hundred bytes in memory for each call ever
+//! indexed; so ids that few entries have lie together, found by the second that their ULIDs name.
+//!
+//! Values stay below the 4 KiB above which sled spills into files that it never syncs.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::Entry;
+use latchgate_wire::ids::{ApprovalId, GrantId, ReceiptId, TraceId};
 use latchgate_wire::merkle::Hash;
 
 use crate::tally::Mark;
@@ -27,8 +33,13 @@ const FLUSH_EVERY_MS: u64 = 2_000;
 const HIGH: &[u8] = b"\0high";
 const LOG: &[u8] = b"\0log";
 const MARK: u8 = 1;
+const IDS: u8 = 2;
+/// Of a mark and its offset.
+const PAIR_BYTES: usize = 6;
+/// Pairs in one value.
+const PAIRS_MAX: usize = 512;
 /// An index of another format is built anew.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// An open index.
 #[derive(Clone, Debug)]
@@ -78,10 +89,23 @@ impl Index {
     pub fn add(&self, entries: &[&Entry], last: Hash) -> Result<(), String> {
         let Some(first_seq) = entries.first().map(|entry| entry.seq) else { return Ok(()) };
         let mut lists: BTreeMap<Term, Vec<u8>> = BTreeMap::new();
+        let mut ids: BTreeMap<u64, Vec<[u8; PAIR_BYTES]>> = BTreeMap::new();
         for (entry, offset) in entries.iter().zip(0u16..) {
             for term in terms::of(entry) {
+                if let Some(second) = second_of(&term) {
+                    let (pairs, pair) = (ids.entry(second).or_default(), pair(&term, offset));
+                    // An entry may have a term twice; the list names it once.
+                    if !pairs
+                        .iter()
+                        .rev()
+                        .take_while(|known| known[4..] == pair[4..])
+                        .any(|known| *known == pair)
+                    {
+                        pairs.push(pair);
+                    }
+                    continue;
+                }
                 let list = lists.entry(term).or_default();
-                // An entry may have a term twice; the list names it once.
                 if !list.ends_with(&offset.to_be_bytes()) {
                     list.extend_from_slice(&offset.to_be_bytes());
                 }
@@ -91,6 +115,11 @@ impl Index {
         for (term, list) in lists {
             batch.insert(key(&term, first_seq), list);
         }
+        for (second, pairs) in ids {
+            for (part, pairs) in (0u8..).zip(pairs.chunks(PAIRS_MAX)) {
+                batch.insert(&[&ids_key(second, first_seq)[..], &[part]].concat()[..], pairs.concat());
+            }
+        }
         for (mark, count) in self.counted(entries)? {
             batch.insert(mark, &count.to_be_bytes());
         }
@@ -99,16 +128,22 @@ impl Index {
         guarded(|| self.db.apply_batch(batch))
     }
 
-    /// The entries with this term before `before`, the newest first.
+    /// Entries before `before` that may have this term, the newest first: all that have it, and hardly any other.
     pub fn with_term<'a>(
         &'a self,
         term: &str,
         before: u64,
     ) -> impl Iterator<Item = Result<u64, String>> + use<'a> {
-        let range = self.db.range(key(term, 0)..key(term, before)).rev();
-        range.flat_map(move |item| match item {
-            Ok((key, list)) => newest_first(&key, &list, before),
-            Err(error) => vec![Err(error.to_string())],
+        let second = second_of(term);
+        let range = match second {
+            Some(second) => self.db.range(ids_key(second, 0)..ids_key(second, before)),
+            None => self.db.range(key(term, 0)..key(term, before)),
+        };
+        let mark = second.map(|_| mark(term));
+        range.rev().flat_map(move |item| match (item, mark) {
+            (Ok((key, pairs)), Some(mark)) => newest_of(mark, &key, &pairs, before),
+            (Ok((key, list)), None) => newest_first(&key, &list, before),
+            (Err(error), _) => vec![Err(error.to_string())],
         })
     }
 
@@ -156,6 +191,43 @@ fn minute_key(minute: u64) -> Vec<u8> {
 
 fn key(term: &str, first_seq: u64) -> Vec<u8> {
     [term.as_bytes(), &[0], &first_seq.to_be_bytes()].concat()
+}
+
+/// Of an id that few entries have, when it was made. Sessions and leases are named by each of their calls: they are terms like
+/// any other.
+fn second_of(term: &str) -> Option<u64> {
+    let id = term.strip_prefix("id:")?;
+    let made_ms = (id.parse().map(|id: TraceId| id.time_ms()))
+        .or_else(|_| id.parse().map(|id: GrantId| id.time_ms()))
+        .or_else(|_| id.parse().map(|id: ReceiptId| id.time_ms()))
+        .or_else(|_| id.parse().map(|id: ApprovalId| id.time_ms()));
+    made_ms.ok().map(|ms| ms / 1000)
+}
+
+fn ids_key(second: u64, first_seq: u64) -> Vec<u8> {
+    [&[IDS], &second.to_be_bytes()[..], &first_seq.to_be_bytes()].concat()
+}
+
+/// Enough of the id to tell it from nearly every other of its second; whoever asks looks at the entry.
+fn mark(term: &str) -> [u8; 4] {
+    let digest = Digest::of(term.as_bytes());
+    [digest.0[0], digest.0[1], digest.0[2], digest.0[3]]
+}
+
+fn pair(term: &str, offset: u16) -> [u8; PAIR_BYTES] {
+    let ([a, b, c, d], [high, low]) = (mark(term), offset.to_be_bytes());
+    [a, b, c, d, high, low]
+}
+
+fn newest_of(mark: [u8; 4], key: &[u8], pairs: &[u8], before: u64) -> Vec<Result<u64, String>> {
+    let Some((first_seq, _part)) = key.get(9..).and_then(|rest| rest.split_first_chunk::<8>()) else {
+        return vec![Err("a key is malformed".into())];
+    };
+    let first_seq = u64::from_be_bytes(*first_seq);
+    let (pairs, _) = pairs.as_chunks::<PAIR_BYTES>();
+    let marked = pairs.iter().rev().filter(|pair| pair.starts_with(&mark));
+    let seqs = marked.map(|pair| first_seq + u64::from(u16::from_be_bytes([pair[4], pair[5]])));
+    seqs.filter(|seq| *seq < before).map(Ok).collect()
 }
 
 fn newest_first(key: &[u8], list: &[u8], before: u64) -> Vec<Result<u64, String>> {
