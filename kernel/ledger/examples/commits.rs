@@ -45,6 +45,7 @@ async fn main() -> Result<(), Failure> {
 
         next_key: None,
         payload_key: [2; 32].into(),
+        state_key: [3; 32].into(),
         clock: Arc::new(WallClock),
         version: "bench".into(),
         boundary: Boundary::SameUser,

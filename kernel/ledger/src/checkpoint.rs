@@ -18,9 +18,10 @@ use latchgate_wire::tile::Edge;
 use tokio::sync::oneshot;
 
 use crate::durable;
+use crate::sealed::{Occasion, Sealing};
 use crate::signers::Signers;
 use crate::tiles::Tiles;
-use crate::view::{ReadError, View};
+use crate::view::{ReadError, Synced, View};
 
 const EVERY_ENTRIES: u64 = 256;
 const EVERY: Duration = Duration::from_secs(1);
@@ -96,18 +97,28 @@ pub struct Notary {
     /// How far the tiles go; not known before the first look at them, or after one could not be written.
     pub edge: Option<Edge>,
     pub last: Option<SignedCheckpoint>,
+    pub sealing: Sealing,
 }
 
 impl Notary {
     /// Signs and writes a checkpoint of all that is synced now, beside the log first.
     pub fn sign(&mut self) -> io::Result<SignedCheckpoint> {
-        let checkpoint = self.now();
+        let (checkpoint, _) = self.now(None);
         self.write(checkpoint)
     }
 
-    /// As [`Self::sign`], once the tiles are there. The same again where nothing came to it.
-    fn publish(&mut self) -> io::Result<SignedCheckpoint> {
-        let checkpoint = self.now();
+    /// As [`Self::sign`], once the tiles are there, and the state sealed behind it where that is due. The same again where
+    /// nothing came to it.
+    fn publish(&mut self, occasion: Occasion) -> io::Result<SignedCheckpoint> {
+        let (checkpoint, to_seal) = self.now(Some(occasion));
+        let signed = self.write_all(checkpoint)?;
+        if let Some(synced) = to_seal {
+            self.sealing.seal(synced);
+        }
+        Ok(signed)
+    }
+
+    fn write_all(&mut self, checkpoint: Checkpoint) -> io::Result<SignedCheckpoint> {
         if let Err(error) = self.write_tiles(&checkpoint) {
             self.edge = None;
             tracing::error!(%error, "cannot write the tiles; they are made again with the next checkpoint");
@@ -118,9 +129,14 @@ impl Notary {
         }
     }
 
-    fn now(&self) -> Checkpoint {
+    /// What there is to sign, and to seal.
+    fn now(&self, occasion: Option<Occasion>) -> (Checkpoint, Option<Synced>) {
         let synced = self.view.read();
-        Checkpoint { origin: self.origin.clone(), size: synced.tree.size(), root: synced.tree.root() }
+        let size = synced.tree.size();
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root: synced.tree.root() };
+        let is_due = occasion.is_some_and(|occasion| self.sealing.is_due(size, occasion));
+        // Copied, not written out, while the log waits for this look at it.
+        (checkpoint, is_due.then(|| synced.clone()))
     }
 
     fn write_tiles(&mut self, to: &Checkpoint) -> Result<(), ReadError> {
@@ -229,18 +245,18 @@ impl Thread {
 
 fn run(notary: &mut Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool) {
     // The start has signed its checkpoint and waited for no tile.
-    publish(notary);
+    publish(notary, Occasion::Running);
     loop {
         let ask = asked.recv_timeout(EVERY);
         is_asked.store(false, Ordering::Release);
         match ask {
             Ok(Ask::Now(answer)) => {
-                let note = notary.publish().map_err(|error| error.to_string());
+                let note = notary.publish(Occasion::Running).map_err(|error| error.to_string());
                 // Whoever asked may have gone.
                 let _ = answer.send(note);
             }
             Ok(Ask::Grown) | Err(RecvTimeoutError::Timeout) => write_if_due(notary),
-            Ok(Ask::Finish) => return write_if_due(notary),
+            Ok(Ask::Finish) => return publish(notary, Occasion::End),
             Ok(Ask::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
     }
@@ -249,12 +265,12 @@ fn run(notary: &mut Notary, asked: &Receiver<Ask>, is_asked: &AtomicBool) {
 /// A checkpoint that cannot be written is tried again: entries lose nothing by it, and the old file stays whole.
 fn write_if_due(notary: &mut Notary) {
     if notary.is_due() {
-        publish(notary);
+        publish(notary, Occasion::Running);
     }
 }
 
-fn publish(notary: &mut Notary) {
-    if let Err(error) = notary.publish() {
+fn publish(notary: &mut Notary, occasion: Occasion) {
+    if let Err(error) = notary.publish(occasion) {
         tracing::error!(%error, "cannot write the checkpoint");
     }
 }

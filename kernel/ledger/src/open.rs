@@ -9,7 +9,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use latchgate_monitor::ports::Clock;
-use latchgate_wire::receipt::{Boundary, ProofId};
+use latchgate_wire::receipt::Boundary;
 use zeroize::Zeroizing;
 
 use crate::checkpoint::{self, CheckpointFiles, Notary};
@@ -18,13 +18,15 @@ use crate::index::Index;
 use crate::ledger::Ledger;
 use crate::lock::{Lock, LockError};
 use crate::payload::{self, PayloadStore};
+use crate::proofread::{self, Unread};
 use crate::query::Queries;
 use crate::queue::{self, OnFatal, Running};
-use crate::recover::{self, Known, Loaded, OpenError, Recovery, io_error};
+use crate::recover::{self, Expected, Known, Loaded, OpenError, Recovery, io_error};
+use crate::sealed::{self, Seal, Sealing};
 use crate::segment::{self, Tail};
 use crate::signers::Signers;
 use crate::tiles::Tiles;
-use crate::view::View;
+use crate::view::{Synced, View};
 use crate::writer::Writer;
 use crate::{durable, first, indexer};
 
@@ -44,6 +46,8 @@ pub struct OpenConfig {
     pub next_key: Option<SigningKey>,
     /// Wraps the keys of payloads.
     pub payload_key: Zeroizing<[u8; 32]>,
+    /// Seals the state that the next start takes up, and nothing else.
+    pub state_key: Zeroizing<[u8; 32]>,
     pub clock: Arc<dyn Clock>,
     /// Of the program, for `gate.started`.
     pub version: String,
@@ -57,10 +61,12 @@ pub struct OpenConfig {
 pub struct Sizes {
     pub log: segment::Sizes,
     pub payload: payload::Sizes,
+    pub sealed: sealed::Sizes,
 }
 
 impl Ledger {
-    /// Takes up the ledger, or makes one. Blocks: it reads and verifies the whole log.
+    /// Takes up the ledger, or makes one. Blocks: it reads and verifies the log, or of a long one what lies behind the state
+    /// that was sealed last.
     ///
     /// # Errors
     /// When another process has it, when it is not the log that was signed over, or when the disk fails.
@@ -81,7 +87,10 @@ impl Ledger {
             CheckpointFiles { beside: config.dir.join("checkpoint"), copy: config.last_checkpoint.clone() };
         let mut candidates = keys.clone();
         candidates.extend(public_keys(&config.dir));
-        let known = known_checkpoints(&files, &candidates, &config.origin)?;
+        let mut known = known_checkpoints(&files, &candidates, &config.origin)?;
+        let seal = Seal::new(&config.dir, &config.state_key, &config.origin, &config.version);
+        let sealed = resumable(&seal, &config.dir, sizes.sealed, &mut known);
+        let unread = sealed.as_ref().map(|sealed| Unread::of(sealed, &config.dir, seal.path()));
         let created = !config.dir.join("log").exists();
         if let (true, Some(newest)) = (created, newest(&known)) {
             let (size, checkpoint) = (newest.checkpoint.size, newest.path.clone());
@@ -89,7 +98,9 @@ impl Ledger {
         }
         make_dirs(&config.dir)?;
         let lock = take_lock(&config.dir.join("lock"))?;
-        let loaded = recover::load(&config.dir, &config.origin, &keys, &known)?;
+        let expected = Expected { origin: &config.origin, keys: &keys, known: &known };
+        let loaded = recover::load(&config.dir, expected, sealed)?;
+        let unread = unread.filter(|unread| unread.size == loaded.sealed);
         let mut recovery = report(&config, &loaded, &known, created);
         let last = *loaded.synced.keys.last();
         if let Some(next) = next_key.filter(|next| next.verifying_key() == last) {
@@ -97,13 +108,13 @@ impl Ledger {
             recovery.took_next_key = true;
         }
         let since = loaded.synced.keys.keys().last().map_or(0, |(from, _)| *from);
-        let recent_proofs = loaded.recent_proofs.clone();
         let first = first::entries(&config, &loaded, &recovery)?;
         let mut writer = take_up(disk, sizes, &config, loaded)?;
         first::commit(&mut writer, first)?;
         write_public_key(&config.dir, &config.entry_key.verifying_key(), since)
             .map_err(|error| io_error(&config.dir.join("keys"), error))?;
-        let ledger = start(&config, writer, files, lock, recent_proofs)?;
+        let sealing = Sealing::new(seal, sizes.sealed, unread.as_ref().map(|unread| unread.size));
+        let ledger = start(&config, writer, files, lock, sealing, unread)?;
         Ok((ledger, recovery))
     }
 }
@@ -119,6 +130,26 @@ fn known_checkpoints(
         known.extend(found.map(|(checkpoint, key)| Known { path: path.clone(), checkpoint, key }));
     }
     Ok(known)
+}
+
+/// The state that was sealed, where the log can be read on from it. One that is ahead of every checkpoint is no state to go on
+/// from, and a checkpoint more: the log must contain it.
+fn resumable(seal: &Seal, dir: &Path, sizes: sealed::Sizes, known: &mut Vec<Known>) -> Option<Synced> {
+    let log_dir = dir.join("log");
+    let refused = |why: String| tracing::warn!(%why, "the sealed state is not used; the whole log is read");
+    let sealed = match seal.open(&log_dir) {
+        Ok(sealed) => sealed.filter(|sealed| sealed.tree.size() >= sizes.entries_min)?,
+        Err(error) => {
+            refused(error.to_string());
+            return None;
+        }
+    };
+    let Some(why) = sealed::obstacle(&sealed, &log_dir, known) else { return Some(sealed) };
+    refused(why);
+    if newest(known).is_some_and(|newest| newest.checkpoint.size < sealed.tree.size()) {
+        known.push(seal.known(&sealed));
+    }
+    None
 }
 
 fn newest(known: &[Known]) -> Option<&Known> {
@@ -145,6 +176,7 @@ fn report(config: &OpenConfig, loaded: &Loaded, known: &[Known], created: bool) 
     Recovery {
         created,
         entries: loaded.synced.places.size(),
+        sealed: loaded.sealed,
         checkpoint_size: newest(known).map(|known| known.checkpoint.size),
         cut_bytes: loaded.cut.as_ref().map_or(0, |cut| cut.bytes),
         cut_kept: loaded.cut.as_ref().map(|cut| cut.kept.clone()),
@@ -172,7 +204,7 @@ fn take_up(
     Ok(Writer {
         tail: tail.map_err(|error| io_error(&log_dir, error))?,
         state: loaded.synced.state.clone(),
-        view: Arc::new(View::new(loaded.synced)),
+        view: Arc::new(View::new(loaded.synced, loaded.sealed)),
         payloads: Arc::new(payloads.map_err(|error| io_error(&payload_dir, error))?),
         clock: Arc::clone(&config.clock),
         signers: Arc::new(Signers::new(config.entry_key.clone())),
@@ -203,9 +235,11 @@ fn start(
     writer: Writer,
     files: CheckpointFiles,
     lock: Lock,
-    recent_proofs: Vec<ProofId>,
+    sealing: Sealing,
+    unread: Option<Unread>,
 ) -> Result<Ledger, OpenError> {
     let view = Arc::clone(&writer.view);
+    let recent_proofs = view.read().proofs.proofs().cloned().collect();
     let payloads = Arc::clone(&writer.payloads);
     let tiles = Arc::new(Tiles::new(&config.dir, Arc::clone(&view)));
     let mut notary = Notary {
@@ -216,11 +250,16 @@ fn start(
         tiles: Arc::clone(&tiles),
         edge: None,
         last: None,
+        sealing,
     };
     notary.sign().map_err(|error| io_error(&notary.files.beside, error))?;
     let thread = |error| OpenError::Io { what: "starting a thread".into(), error };
     let checkpoints = checkpoint::Thread::start(notary).map_err(thread)?;
     let asker = checkpoints.asker.clone();
+    let proofread = unread
+        .map(|unread| proofread::Thread::start(unread, Arc::clone(&view), Arc::clone(&config.on_fatal)))
+        .transpose()
+        .map_err(thread)?;
     let index = open_index(config);
     let indexed = Arc::new(AtomicU64::new(0));
     let queries = Queries { view: Arc::clone(&view), index: index.clone(), indexed: Arc::clone(&indexed) };
@@ -228,7 +267,8 @@ fn start(
         .map(|index| indexer::Thread::start(Arc::clone(&view), index, config.origin.clone(), indexed))
         .transpose()
         .map_err(thread)?;
-    let running = Running { writer, checkpoints, index, on_fatal: Arc::clone(&config.on_fatal), lock };
+    let running =
+        Running { writer, checkpoints, index, proofread, on_fatal: Arc::clone(&config.on_fatal), lock };
     let (queue, thread) = queue::start(running).map_err(thread)?;
     Ok(Ledger {
         queue,
@@ -238,7 +278,7 @@ fn start(
         checkpoints: asker,
         tiles,
         clock: Arc::clone(&config.clock),
-        recent_proofs: recent_proofs.into(),
+        recent_proofs,
         dir: config.dir.clone(),
         thread: Arc::new(thread),
     })

@@ -6,25 +6,36 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::segment::file_name;
 
 const STRIDE: u64 = 32;
 
 /// The log as readers see it: segments, marks and where the synced part ends.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Places {
     dir: PathBuf,
     segments: Vec<SegmentPlaces>,
     size: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct SegmentPlaces {
     first_seq: u64,
     path: Arc<Path>,
     /// Offset of each [`STRIDE`]th line, the first included.
     marks: Vec<u64>,
     end: u64,
+}
+
+/// One segment's places, to be kept: its name, its marks and where its entries end.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptPlaces {
+    pub first_seq: u64,
+    pub marks: Vec<u64>,
+    pub end: u64,
 }
 
 /// A run of whole lines in one file.
@@ -40,6 +51,29 @@ pub struct Block {
 impl Places {
     pub fn new(log_dir: &Path) -> Self {
         Self { dir: log_dir.to_owned(), segments: Vec::new(), size: 0 }
+    }
+
+    /// Takes up what [`Self::kept`] gave for a log of this size. Nothing is asked of the disk.
+    pub fn restore(log_dir: &Path, kept: Vec<KeptPlaces>, size: u64) -> Self {
+        let segments = kept.into_iter().map(|KeptPlaces { first_seq, marks, end }| {
+            let path = log_dir.join(file_name(first_seq)).into();
+            SegmentPlaces { first_seq, path, marks, end }
+        });
+        Self { dir: log_dir.to_owned(), segments: segments.collect(), size }
+    }
+
+    pub fn kept(&self) -> Vec<KeptPlaces> {
+        let kept = |segment: &SegmentPlaces| KeptPlaces {
+            first_seq: segment.first_seq,
+            marks: segment.marks.clone(),
+            end: segment.end,
+        };
+        self.segments.iter().map(kept).collect()
+    }
+
+    /// The entry that each segment begins with, and where its entries end.
+    pub fn ends(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.segments.iter().map(|segment| (segment.first_seq, segment.end))
     }
 
     /// The number of entries.

@@ -10,7 +10,7 @@ use latchgate_wire::time::Timestamp;
 const WINDOW_MS: i64 = 65_000;
 
 /// The proofs of a log's last 65 seconds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProofWindow {
     in_order: VecDeque<(Timestamp, (String, String), ProofId)>,
     ids: HashSet<(String, String)>,
@@ -33,8 +33,24 @@ impl ProofWindow {
         is_new
     }
 
-    pub fn into_proofs(self) -> Vec<ProofId> {
-        self.in_order.into_iter().map(|(_, _, proof)| proof).collect()
+    pub fn proofs(&self) -> impl Iterator<Item = &ProofId> {
+        self.in_order.iter().map(|(_, _, proof)| proof)
+    }
+
+    /// With the time of the entry that each is from, in order, to be kept.
+    pub fn kept(&self) -> Vec<(Timestamp, ProofId)> {
+        self.in_order.iter().map(|(at, _, proof)| (*at, proof.clone())).collect()
+    }
+
+    /// Takes up what [`Self::kept`] gave.
+    pub fn restore(kept: Vec<(Timestamp, ProofId)>) -> Self {
+        let mut window = Self::default();
+        for (at, proof) in kept {
+            let id = (proof.jkt.clone(), proof.jti.clone());
+            window.ids.insert(id.clone());
+            window.in_order.push_back((at, id, proof));
+        }
+        window
     }
 }
 

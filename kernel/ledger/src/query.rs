@@ -77,7 +77,10 @@ impl Queries {
     /// The newest entry with all these terms.
     pub fn last_with(&self, wanted: &[Term]) -> Result<Option<Entry>, ReadError> {
         let found = self.newest(wanted, Bounds { low: 0, high: self.view.size() }, 1)?;
-        found.first().map(|(seq, line)| as_entry(*seq, line)).transpose()
+        match found.first() {
+            Some((seq, _)) => self.view.entry(*seq),
+            None => Ok(None),
+        }
     }
 
     fn bounds(&self, query: &AuditQuery, size: u64) -> Result<Bounds, ReadError> {

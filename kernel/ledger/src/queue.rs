@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::lock::Lock;
 use crate::writer::{Rejection, Verdict, Writer};
-use crate::{checkpoint, indexer};
+use crate::{checkpoint, indexer, proofread};
 
 /// Commits that may wait; callers beyond wait to be let in.
 const WAITING_MAX: usize = 4096;
@@ -97,6 +97,7 @@ pub struct Running {
     pub writer: Writer,
     pub checkpoints: checkpoint::Thread,
     pub index: Option<indexer::Thread>,
+    pub proofread: Option<proofread::Thread>,
     pub on_fatal: OnFatal,
     pub lock: Lock,
 }
@@ -153,6 +154,9 @@ impl Running {
             }
         }
         self.checkpoints.stop();
+        if let Some(proofread) = self.proofread {
+            proofread.end();
+        }
         if let Some(index) = self.index {
             index.end();
         }
@@ -215,6 +219,9 @@ impl Running {
         self.writer.tail.seal().map_err(failed)?;
         self.writer.payloads.close().map_err(failed)?;
         self.checkpoints.finish();
+        if let Some(proofread) = self.proofread {
+            proofread.end();
+        }
         if let Some(index) = self.index {
             index.end();
         }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
@@ -14,11 +14,9 @@ use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{Body, Entry, EntryError, FORMAT, LINE_BYTES_MAX};
 use latchgate_wire::keychain::{self, Keychain};
 use latchgate_wire::merkle::Hash;
-use latchgate_wire::receipt::ProofId;
 
 use crate::checkpoint::FileError;
 use crate::durable;
-use crate::proofs::ProofWindow;
 use crate::scan::{self, BATCH_LINES, Cursor, Rest};
 use crate::segment;
 use crate::view::Synced;
@@ -73,6 +71,8 @@ pub struct Recovery {
     pub created: bool,
     /// Entries found and kept.
     pub entries: u64,
+    /// How many of them were taken from the sealed state, and are read behind the start.
+    pub sealed: u64,
     /// Size of the newest checkpoint found.
     pub checkpoint_size: Option<u64>,
     pub cut_bytes: u64,
@@ -97,7 +97,8 @@ pub struct Known {
 /// A verified log.
 pub struct Loaded {
     pub synced: Synced,
-    pub recent_proofs: Vec<ProofId>,
+    /// How many of its entries were taken from a sealed state, unread.
+    pub sealed: u64,
     /// The segment to go on in and how much of it is entries; `None` if there is no segment.
     pub tail: Option<(u64, u64)>,
     pub cut: Option<Cut>,
@@ -130,24 +131,79 @@ pub fn first_key(log_dir: &Path) -> Option<VerifyingKey> {
     }
 }
 
-/// Reads and verifies the log in `dir/log`, and cuts what does not belong to it. The log ends under one of `keys`.
-pub fn load(dir: &Path, origin: &str, keys: &[VerifyingKey], known: &[Known]) -> Result<Loaded, OpenError> {
+/// What the log must be.
+#[derive(Clone, Copy)]
+pub struct Expected<'a> {
+    pub origin: &'a str,
+    /// It ends under one of these.
+    pub keys: &'a [VerifyingKey],
+    /// It contains all of these.
+    pub known: &'a [Known],
+}
+
+/// Reads and verifies the log in `dir/log`, and cuts what does not belong to it. What was sealed is not read again, unless
+/// anything behind it is not in order.
+pub fn load(dir: &Path, expected: Expected<'_>, sealed: Option<Synced>) -> Result<Loaded, OpenError> {
+    if let Some(sealed) = sealed {
+        let size = sealed.tree.size();
+        match read(dir, expected, Some(sealed)) {
+            Ok(found) if found.stop.is_none() => {
+                let behind = found.reader.cursor.next_seq - size;
+                tracing::info!(
+                    sealed = size,
+                    behind,
+                    "the state is the sealed one and the entries behind it"
+                );
+                return found.settle(dir);
+            }
+            Ok(_) => tracing::warn!("the log's end is not whole; all of it is read"),
+            Err(error @ (OpenError::Newer { .. } | OpenError::Io { .. })) => return Err(error),
+            Err(error) => tracing::warn!(%error, "the sealed state does not fit the log; all of it is read"),
+        }
+    }
+    read(dir, expected, None)?.settle(dir)
+}
+
+/// A log that was read, with nothing changed yet.
+struct Found {
+    reader: Reader,
+    segments: Vec<(u64, PathBuf)>,
+    /// Where the entries of each segment end.
+    ends: Vec<u64>,
+    stop: Option<Stop>,
+    /// How many entries were not read.
+    sealed: u64,
+}
+
+fn read(dir: &Path, expected: Expected<'_>, sealed: Option<Synced>) -> Result<Found, OpenError> {
+    let Expected { origin, keys, known } = expected;
     let log_dir = dir.join("log");
     let segments = segment::list(&log_dir).map_err(|error| io_error(&log_dir, error))?;
     let own = *keys.first().ok_or_else(|| io_error(dir, io::Error::other("no key was given")))?;
-    let chain = Keychain::of(first_key(&log_dir).unwrap_or(own));
+    let first = first_key(&log_dir).unwrap_or(own);
+    let (size, mut ends) = sealed.as_ref().map_or((0, Vec::new()), |sealed| {
+        (sealed.tree.size(), sealed.places.ends().map(|(_, end)| end).collect())
+    });
+    // The segment that the sealed state ends in is read on from there.
+    let (unread, from) = (ends.len().saturating_sub(1), ends.pop().unwrap_or(0));
+    let mut cursor = Cursor::start(Some(origin.to_owned()));
+    (cursor.next_seq, cursor.last_time) = (size, sealed.as_ref().and_then(|sealed| sealed.state.last_time()));
     let mut reader = Reader {
-        cursor: Cursor::start(Some(origin.to_owned())),
-        synced: Synced::empty(&log_dir, chain),
-        proofs: ProofWindow::default(),
+        cursor,
+        synced: sealed.unwrap_or_else(|| Synced::empty(&log_dir, Keychain::of(first))),
         roots: known.iter().map(|known| (known.checkpoint.size, None)).collect(),
         lines_seen: 0,
     };
+    if *reader.synced.keys.at(0) != first {
+        let why = "it names another key than the state was sealed under".to_owned();
+        return Err(OpenError::Tampered { seq: 0, size, why });
+    }
     reader.note_root();
-    let (mut stop, mut ends) = (None, Vec::new());
-    for (index, (first_seq, path)) in segments.iter().enumerate() {
-        let bytes = std::fs::read(path).map_err(|error| io_error(path, error))?;
-        let (end, fault) = reader.segment(*first_seq, &bytes)?;
+    let mut stop = None;
+    for (index, (first_seq, path)) in segments.iter().enumerate().skip(unread) {
+        let from = if index == unread { from } else { 0 };
+        let bytes = read_from(path, from).map_err(|error| io_error(path, error))?;
+        let (end, fault) = reader.segment(*first_seq, from, &bytes)?;
         ends.push(end);
         if let Some(why) = fault {
             stop = Some(Stop { segment: index, offset: end, why });
@@ -163,29 +219,45 @@ pub fn load(dir: &Path, origin: &str, keys: &[VerifyingKey], known: &[Known]) ->
         return Err(OpenError::Tampered { seq: 0, size, why });
     }
     reader.hold_against(known, stop.as_ref())?;
-    let next_seq = reader.cursor.next_seq;
-    // A segment goes as a whole if it lies behind the stop, or bears the name of another entry than its first.
-    let is_kept = |index: usize, first_seq: u64| match &stop {
-        Some(stop) => {
-            index < stop.segment || (index == stop.segment && (stop.offset > 0 || first_seq == next_seq))
+    Ok(Found { reader, segments, ends, stop, sealed: size })
+}
+
+impl Found {
+    /// Cuts what does not belong to the log.
+    fn settle(self, dir: &Path) -> Result<Loaded, OpenError> {
+        let Self { reader, segments, ends, stop, sealed } = self;
+        let next_seq = reader.cursor.next_seq;
+        // A segment goes as a whole if it lies behind the stop, or bears the name of another entry than its first.
+        let is_kept = |index: usize, first_seq: u64| match &stop {
+            Some(stop) => {
+                index < stop.segment || (index == stop.segment && (stop.offset > 0 || first_seq == next_seq))
+            }
+            None => true,
+        };
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            segments.iter().enumerate().partition(|(index, (first_seq, _))| is_kept(*index, *first_seq));
+        let cut = stop.as_ref().map(|stop| keep_aside(dir, &segments, stop, next_seq)).transpose()?;
+        for (_, (_, path)) in gone {
+            std::fs::remove_file(path).map_err(|error| io_error(path, error))?;
+            durable::sync_parent(path).map_err(|error| io_error(path, error))?;
         }
-        None => true,
-    };
-    let (kept, gone): (Vec<_>, Vec<_>) =
-        segments.iter().enumerate().partition(|(index, (first_seq, _))| is_kept(*index, *first_seq));
-    let cut = stop.as_ref().map(|stop| keep_aside(dir, &segments, stop, next_seq)).transpose()?;
-    for (_, (_, path)) in gone {
-        std::fs::remove_file(path).map_err(|error| io_error(path, error))?;
-        durable::sync_parent(path).map_err(|error| io_error(path, error))?;
+        let tail = kept.last().and_then(|(index, (first_seq, _))| Some((*first_seq, *ends.get(*index)?)));
+        Ok(Loaded { synced: reader.synced, sealed, tail, cut })
     }
-    let tail = kept.last().and_then(|(index, (first_seq, _))| Some((*first_seq, *ends.get(*index)?)));
-    Ok(Loaded { synced: reader.synced, recent_proofs: reader.proofs.into_proofs(), tail, cut })
+}
+
+/// The bytes of a file from an offset on.
+fn read_from(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 struct Reader {
     cursor: Cursor,
     synced: Synced,
-    proofs: ProofWindow,
     /// Root at each checkpoint's size, once the log has that size.
     roots: HashMap<u64, Option<Hash>>,
     /// Whole lines, entries or not.
@@ -193,11 +265,16 @@ struct Reader {
 }
 
 impl Reader {
-    /// Takes in a segment; gives where its entries end and what is wrong there.
-    fn segment(&mut self, first_seq: u64, bytes: &[u8]) -> Result<(u64, Option<String>), OpenError> {
+    /// Takes in what a segment holds from an offset on; gives where its entries end and what is wrong there.
+    fn segment(
+        &mut self,
+        first_seq: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(u64, Option<String>), OpenError> {
         let split = scan::split(bytes);
         self.lines_seen += split.lines.len();
-        if first_seq != self.cursor.next_seq {
+        if offset == 0 && first_seq != self.cursor.next_seq {
             return Ok((0, Some(format!("the segment in its place is named for entry {first_seq}"))));
         }
         let mut left = split.lines.as_slice();
@@ -207,7 +284,7 @@ impl Reader {
             let mut taken = 0;
             for (line, range) in opened.into_iter().zip(lines) {
                 taken += 1;
-                let at = range.start as u64;
+                let at = offset + range.start as u64;
                 let line = match line {
                     Ok(line) => line,
                     Err(EntryError::Version { found }) if found > u64::from(FORMAT) => {
@@ -224,7 +301,6 @@ impl Reader {
                     Err(error) => return Ok((at, Some(error.to_string()))),
                 };
                 self.cursor.advance(&line.entry);
-                self.proofs.push(&line.entry);
                 self.synced.push(&line, first_seq);
                 self.note_root();
                 if changed {
@@ -238,7 +314,7 @@ impl Reader {
             Rest::Empty => None,
             Rest::Torn => Some("the line is not whole".to_owned()),
         };
-        Ok((split.lines_end as u64, fault))
+        Ok((offset + split.lines_end as u64, fault))
     }
 
     fn note_root(&mut self) {

@@ -15,15 +15,18 @@ use latchgate_wire::tile::TileError;
 use tokio::sync::watch;
 
 use crate::places::Places;
+use crate::proofs::ProofWindow;
 use crate::state::State;
 
 /// The log up to its last synced entry.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Synced {
     pub state: State,
     pub tree: Frontier,
     pub places: Places,
     pub keys: Keychain,
+    /// Proofs of the last minute, for a start that follows.
+    pub proofs: ProofWindow,
 }
 
 /// Counters for `stats`.
@@ -40,6 +43,8 @@ pub struct Counters {
 pub struct View {
     synced: RwLock<Synced>,
     size: watch::Sender<u64>,
+    /// Entries in front of this were not read at the start; each is checked when it is.
+    unread: AtomicU64,
     pub counters: Counters,
 }
 
@@ -63,7 +68,8 @@ impl From<TileError> for ReadError {
 
 impl Synced {
     pub fn empty(log_dir: &Path, keys: Keychain) -> Self {
-        Self { state: State::default(), tree: Frontier::default(), places: Places::new(log_dir), keys }
+        let (state, tree, places) = (State::default(), Frontier::default(), Places::new(log_dir));
+        Self { state, tree, places, keys, proofs: ProofWindow::default() }
     }
 
     /// Takes in the next entry, which is durable.
@@ -71,15 +77,23 @@ impl Synced {
         self.tree.push(leaf_hash(line.bytes()));
         self.places.push(segment_first_seq, line.bytes().len() as u64 + 1);
         self.state.apply(&line.entry);
+        self.proofs.push(&line.entry);
         // Whoever took the entry in has checked it.
         let _changed = self.keys.follow(&line.entry);
     }
 }
 
 impl View {
-    pub fn new(synced: Synced) -> Self {
+    /// The first `unread` entries are those of a sealed state.
+    pub fn new(synced: Synced, unread: u64) -> Self {
         let (size, _) = watch::channel(synced.places.size());
-        Self { synced: RwLock::new(synced), size, counters: Counters::default() }
+        let unread = AtomicU64::new(unread);
+        Self { synced: RwLock::new(synced), size, unread, counters: Counters::default() }
+    }
+
+    /// Everything was read and is what it was.
+    pub fn has_read_all(&self) {
+        self.unread.store(0, Ordering::Release);
     }
 
     pub fn read(&self) -> RwLockReadGuard<'_, Synced> {
@@ -115,10 +129,20 @@ impl View {
         Ok(block.map(|block| block.line(seq)).transpose()?)
     }
 
-    /// An entry of our own log. Its signature was checked when the log was opened, or made since.
+    /// An entry of our own log. Its signature was checked when the log was opened, or made since, or is checked now.
     pub fn entry(&self, seq: u64) -> Result<Option<Entry>, ReadError> {
         let Some(line) = self.line(seq)? else { return Ok(None) };
-        let entry = Entry::read(&line).map_err(|error| ReadError::Entry { seq, why: error.to_string() })?;
+        let wrong = |why: String| ReadError::Entry { seq, why };
+        let entry = if seq < self.unread.load(Ordering::Acquire) {
+            let key = *self.read().keys.at(seq);
+            Entry::open(&line, &key).map(|line| line.entry)
+        } else {
+            Entry::read(&line)
+        };
+        let entry = entry.map_err(|error| wrong(error.to_string()))?;
+        if entry.seq != seq {
+            return Err(wrong(format!("entry {} stands in its place", entry.seq)));
+        }
         Ok(Some(entry))
     }
 

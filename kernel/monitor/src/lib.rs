@@ -28,4 +28,5 @@ pub mod manifest;
 pub mod policy;
 pub mod proofs;
 pub mod schema;
+pub mod shared;
 pub mod template;

@@ -11,8 +11,10 @@ use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{ActionRef, ApprovalRef, PayloadAt, Receipt, Who, Window};
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{Before, FsOperation, FsPath};
+use crate::shared;
 use crate::steps::{Invocation, Permit, Ran};
 
 /// Gate time: never goes back.
@@ -184,8 +186,10 @@ pub struct Finished {
 }
 
 /// A held call and what became of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Approval {
+    #[serde(with = "shared")]
     pub held: Arc<CallHeld>,
     pub held_seq: u64,
     pub held_at: Timestamp,
@@ -199,7 +203,8 @@ pub struct Approval {
     pub reason: Option<String>,
     /// The intent that redeemed it.
     pub intent_seq: Option<u64>,
-    /// The outcome, if executed.
+    /// The outcome, if executed. Looked up when asked for: whoever keeps an approval keeps it without.
+    #[serde(skip)]
     pub finished: Option<Arc<Finished>>,
 }
 
@@ -211,7 +216,8 @@ impl Approval {
 }
 
 /// An approval that answers later calls, too.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StandingApproval {
     pub approved: ApprovalRef,
     /// Of the call that was shown.
@@ -227,7 +233,7 @@ pub struct StandingApproval {
     pub uses: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ApprovalStatus {
     Pending,
     /// Decided, not redeemed yet.

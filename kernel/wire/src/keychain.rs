@@ -34,6 +34,12 @@ impl Keychain {
         Self { keys: vec![(0, first)] }
     }
 
+    /// What [`Self::keys`] gave; `None` if those are not the keys of one log, from its first entry on.
+    pub fn restore(keys: Vec<(u64, VerifyingKey)>) -> Option<Self> {
+        let is_whole = keys.first().is_some_and(|(from, _)| *from == 0);
+        (is_whole && keys.is_sorted_by(|a, b| a.0 < b.0)).then_some(Self { keys })
+    }
+
     /// The key that signs entry `seq`, and checkpoints over `seq` entries.
     pub fn at(&self, seq: u64) -> &VerifyingKey {
         let after = self.keys.partition_point(|(from, _)| *from <= seq);
@@ -129,6 +135,12 @@ mod tests {
         assert_eq!(chain.follow(&entry(9, rotated("g/1", 9, 2, 3))), Ok(true));
         for (seq, seed) in [(0, 1), (4, 1), (5, 2), (9, 2), (10, 3), (u64::MAX, 3)] {
             assert_eq!(chain.at(seq), &key(seed).verifying_key(), "{seq}");
+        }
+        assert_eq!(Keychain::restore(chain.keys().to_vec()), Some(chain.clone()));
+        let without_first = chain.keys()[1..].to_vec();
+        let backwards = chain.keys().iter().rev().copied().collect();
+        for keys in [Vec::new(), without_first, backwards] {
+            assert_eq!(Keychain::restore(keys), None);
         }
         assert!(chain.contains(&key(2).verifying_key()) && !chain.contains(&key(4).verifying_key()));
     }

@@ -33,6 +33,16 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// What [`Self::roots`] gave of a tree of this size; `None` if there would have been another number of them.
+    pub fn of(size: u64, roots: Vec<Hash>) -> Option<Self> {
+        (roots.len() == size.count_ones() as usize).then_some(Self { size, roots })
+    }
+
+    /// The roots of the complete subtrees, the largest first.
+    pub fn roots(&self) -> &[Hash] {
+        &self.roots
+    }
+
     /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size
@@ -81,6 +91,12 @@ mod tests {
         for n in 0..leaves.len() {
             assert_eq!(tree.size(), n as u64);
             assert_eq!(tree.root(), reference(&leaves[..n]), "size {n}");
+            let taken_up = Frontier::of(n as u64, tree.roots().to_vec());
+            assert_eq!(taken_up.as_ref(), Some(&tree));
+            assert_eq!(
+                Frontier::of(n as u64 + 1, tree.roots().to_vec()).is_some(),
+                (n + 1).count_ones() == n.count_ones()
+            );
             tree.push(leaves[n]);
         }
     }

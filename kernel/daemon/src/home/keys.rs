@@ -27,6 +27,8 @@ pub struct Keys {
     pub request: Zeroizing<[u8; 32]>,
     /// Seals the compiled modules that are kept between starts.
     pub modules: Zeroizing<[u8; 32]>,
+    /// Seals the ledger's state that is kept between starts.
+    pub state: Zeroizing<[u8; 32]>,
     /// The log's name: `latchgate/` and a ULID.
     pub origin: String,
 }
@@ -62,6 +64,7 @@ impl Keys {
             payload: secret(&dir.join("payload.key"), entropy)?,
             request: secret(&dir.join("request.key"), entropy)?,
             modules: secret(&dir.join("modules.key"), entropy)?,
+            state: secret(&dir.join("state.key"), entropy)?,
             origin: origin(&dir.join("origin"), entropy, now_ms)?,
         })
     }

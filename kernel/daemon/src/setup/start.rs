@@ -284,6 +284,7 @@ fn ledger_config(places: &Places, keys: &Keys, clock: Arc<GateClock>, boundary: 
         entry_key: keys.entry.clone(),
         next_key: keys.next_entry.clone(),
         payload_key: keys.payload.clone(),
+        state_key: keys.state.clone(),
         clock,
         version: env!("CARGO_PKG_VERSION").into(),
         boundary,

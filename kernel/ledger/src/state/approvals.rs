@@ -15,11 +15,13 @@ use latchgate_wire::ids::ApprovalId;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{ApprovalRef, ApprovalScope};
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::MEMORY_MS;
 use super::calls::{Calls, Waiting};
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Approvals {
     all: HashMap<ApprovalId, Approval>,
     /// Undecided ones of each principal.

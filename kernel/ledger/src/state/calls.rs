@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use latchgate_monitor::shared;
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{Call, CallHeld, CallIntent, Entry, OutcomeResolved, Resolution};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{EffectStatus, Receipt, ResultKind};
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::MEMORY_MS;
 
@@ -39,19 +41,21 @@ pub enum Standing {
 pub type Waiting = (Digest, Timestamp);
 
 /// An intent whose outcome is still to come.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OpenCall {
+    #[serde(with = "shared")]
     pub intent: Arc<CallIntent>,
     pub time: Timestamp,
     pub trace_id: Option<TraceId>,
 }
 
 /// Principal, action and request hash, digested to one size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestId(Digest);
 
 /// Principal, action and idempotency key, digested to one size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyId(Digest);
 
 impl RequestId {
@@ -70,14 +74,15 @@ impl KeyId {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum CallRef {
     Held(ApprovalId),
     Intent(u64),
 }
 
 /// An idempotency key and the call that it names.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Keyed {
     request_hash: Digest,
     call: CallRef,
@@ -85,7 +90,8 @@ struct Keyed {
 }
 
 /// An outcome that somebody may still ask for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Done {
     seq: u64,
     at: Timestamp,
@@ -97,7 +103,7 @@ struct Done {
     resolution: Option<Resolution>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Fate {
     /// Something was done, or the call succeeded without effect: the answer stands.
     Answered,
@@ -107,7 +113,8 @@ enum Fate {
     Unknown,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Calls {
     open: BTreeMap<u64, OpenCall>,
     done: HashMap<u64, Done>,

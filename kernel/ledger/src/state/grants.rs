@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use latchgate_wire::ids::GrantId;
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A grant is made right before its intent is committed; an older one is not taken, so no more need be remembered.
 pub(super) const GRANT_AGE_MS_MAX: i64 = 30 * 1000;
 
 /// Used grants in the order of their own time (that of their ULID), the oldest first.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Grants(BTreeSet<GrantId>);
 
 impl Grants {

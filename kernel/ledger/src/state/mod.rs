@@ -26,11 +26,15 @@ use latchgate_wire::ids::{ApprovalId, SessionId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, Limit, Receipt, Who, Window};
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use calls::{OpenCall, Standing};
 
 /// How long answers, keys and approvals are remembered (contract: Once).
 pub const MEMORY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Raised whenever the same entries come to another state than before: what was sealed under another number is not taken up.
+pub const FOLD: u32 = 1;
 
 /// How often, in gate time, what nobody can ask for any more is dropped.
 const SWEEP_MS: i64 = 60 * 60 * 1000;
@@ -49,7 +53,8 @@ pub enum Objection {
 }
 
 /// The state after some number of entries.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     size: u64,
     last_time: Option<Timestamp>,
@@ -68,7 +73,8 @@ pub struct State {
 }
 
 /// A denial that answers for its like, too.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct CoolDown {
     until: Timestamp,
     reason: Option<String>,

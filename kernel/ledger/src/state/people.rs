@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use latchgate_wire::entry::{AgentsChanged, OperatorKey, OperatorsChanged, Role, Signed};
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct People {
     operators: BTreeMap<String, OperatorKey>,
     agents: BTreeMap<String, String>,

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use latchgate_wire::receipt::PolicyRef;
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Rates(BTreeMap<String, Rule>);
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Rule {
     /// Of the intents, oldest first.
     times: VecDeque<Timestamp>,

@@ -7,9 +7,11 @@ use latchgate_wire::ids::{LeaseId, SessionId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::Who;
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Never forgotten: operators make few, and forgetting one would revive what it stopped.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Revocations {
     leases: HashSet<LeaseId>,
     sessions: HashSet<SessionId>,

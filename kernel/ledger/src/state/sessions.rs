@@ -7,10 +7,12 @@ use latchgate_wire::ids::SessionId;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::Cost;
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::MEMORY_MS;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Session {
     pub principal: Principal,
     pub expires_at: Timestamp,
@@ -37,7 +39,7 @@ impl Session {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sessions(HashMap<SessionId, Session>);
 
 impl Sessions {

@@ -8,12 +8,13 @@ use latchgate_wire::ids::ApprovalId;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{ApprovalScope, Who};
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Standing approvals of one principal at once.
 pub const STANDING_MAX: usize = 256;
 
 /// By the approval that they came from. Ended ones are dropped at the next sweep.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Standings(BTreeMap<ApprovalId, StandingApproval>);
 
 impl Standings {

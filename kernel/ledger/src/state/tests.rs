@@ -696,6 +696,42 @@ mod properties {
             prop_assert_eq!((grants.len(), ends.len()), (grants_len, ends_len));
         }
 
+        /// What is kept and taken up again goes on as if it had never been put away, however much time passes.
+        #[test]
+        fn a_state_that_was_kept_goes_on_as_if_it_had_not(
+            steps in prop::collection::vec((body(), 0..8i64), 0..60),
+            at in 0..60usize,
+        ) {
+            let mut fold = Fold::ready(max_calls(30));
+            let mut kept: Option<State> = None;
+            for (n, (body, hours)) in steps.into_iter().enumerate() {
+                if n == at {
+                    let text = serde_json::to_vec(&fold.state).unwrap();
+                    kept = Some(serde_json::from_slice(&text).unwrap());
+                }
+                fold.wait(hours * HOUR / 2);
+                let body = match body {
+                    Body::CallIntent(intent) => {
+                        let grant_id = fold.grant(u64::from(intent.call.is_read) + n as u64 % 2);
+                        Body::CallIntent(CallIntent { grant_id, ..intent })
+                    }
+                    other => other,
+                };
+                let (seq, time) = (fold.state.size(), fold.now);
+                let verdict = fold.state.admit(&body, time);
+                if let Some(kept) = &mut kept {
+                    prop_assert_eq!(kept.admit(&body, time), verdict);
+                }
+                // What is not admitted is taken in as well: more of the state is met that way.
+                let entry = Entry { v: FORMAT, seq, time, gate: ORIGIN.into(), trace_id: None, body };
+                fold.state.apply(&entry);
+                if let Some(kept) = &mut kept {
+                    kept.apply(&entry);
+                    prop_assert_eq!(&*kept, &fold.state);
+                }
+            }
+        }
+
         /// A log that breaks every rule still folds: signed is signed.
         #[test]
         fn unadmitted_entries_fold_too(bodies in prop::collection::vec(body(), 0..40)) {

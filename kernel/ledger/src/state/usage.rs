@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, Window};
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MINUTES: i64 = 24 * 60;
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage(HashMap<Principal, BTreeMap<i64, Cost>>);
 
 impl Usage {

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::disk::Disk;
 use crate::open::Sizes;
-use crate::{Ledger, OpenConfig, OpenError, Recovery, payload, segment};
+use crate::{Ledger, OpenConfig, OpenError, Recovery, payload, sealed, segment};
 
 /// 2026-01-01.
 pub const T0: i64 = 1_767_225_600_000;
@@ -275,6 +275,7 @@ impl Home {
         let sizes = Sizes {
             log: segment::Sizes { roll_bytes: 64 << 10, chunk_bytes: 32 << 10 },
             payload: payload::Sizes { roll_bytes: 64 << 10, chunk_bytes: 16 << 10 },
+            sealed: sealed::Sizes::default(),
         };
         Self { dir, clock: TestClock::new(), sizes, fatal: Arc::default() }
     }
@@ -298,6 +299,7 @@ impl Home {
 
             next_key: None,
             payload_key: Zeroizing::new([9; 32]),
+            state_key: Zeroizing::new([8; 32]),
             clock: self.clock.clone(),
             version: "test".into(),
             boundary: Boundary::SameUser,
@@ -346,6 +348,14 @@ pub fn abandon(ledger: Ledger) {
 pub fn lines(path: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
     crate::scan::split(&bytes).lines.into_iter().map(|range| bytes[range].to_vec()).collect()
+}
+
+/// What is synced, as a start that reads everything finds it.
+pub fn folded(home: &Home) -> crate::view::Synced {
+    let (ledger, _) = home.open().unwrap();
+    let synced = ledger.view.read().clone();
+    abandon(ledger);
+    synced
 }
 
 /// Verifies the ledger of a home that is closed.

@@ -5,6 +5,7 @@ mod keys;
 mod lifecycle;
 mod query;
 mod recovery;
+mod sealed;
 mod tiles;
 mod verify;
 mod writer;
