@@ -276,6 +276,11 @@ impl OperatorClient {
             .map_err(|_| ClientError::Protocol("the checkpoint is no text".into()))
     }
 
+    /// Whole lines of the history of checkpoints from a byte on; none at its end.
+    pub async fn ledger_checkpoints(&self, from: u64) -> Result<Vec<u8>, ClientError> {
+        Ok(self.send(Outgoing::get(format!("/v1/ledger/checkpoints?from={from}"))).await?.body.to_vec())
+    }
+
     /// A tile by its path below `tile/` (C2SP tlog-tiles).
     ///
     /// # Errors

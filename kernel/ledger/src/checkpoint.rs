@@ -18,6 +18,7 @@ use latchgate_wire::tile::Edge;
 use tokio::sync::oneshot;
 
 use crate::durable;
+use crate::history::History;
 use crate::sealed::{Occasion, Sealing};
 use crate::signers::Signers;
 use crate::tiles::Tiles;
@@ -98,6 +99,7 @@ pub struct Notary {
     pub edge: Option<Edge>,
     pub last: Option<SignedCheckpoint>,
     pub sealing: Sealing,
+    pub history: History,
 }
 
 impl Notary {
@@ -157,6 +159,9 @@ impl Notary {
         let note = checkpoint.sign(&key);
         durable::replace(&self.files.beside, note.as_bytes())?;
         durable::replace(&self.files.copy, note.as_bytes())?;
+        if let Err(error) = self.history.push(&note) {
+            tracing::error!(%error, "cannot add the checkpoint to the history of checkpoints");
+        }
         self.view.counters.checkpoint_size.store(checkpoint.size, Ordering::Release);
         let signed = SignedCheckpoint { checkpoint, note };
         self.last = Some(signed.clone());

@@ -34,7 +34,7 @@ use crate::state::{Objection, Standing};
 use crate::tiles::Tiles;
 use crate::view::{ReadError, View};
 use crate::writer::Rejection;
-use crate::{durable, open};
+use crate::{durable, history, open};
 
 /// An open ledger. Clones are handles to the same one.
 #[derive(Clone)]
@@ -307,6 +307,11 @@ impl Ledger {
     /// That the log of size `new` begins with that of size `old`; `0 < old <= new`, within the checkpoint. Reads files.
     pub fn consistency(&self, old: u64, new: u64, at: &Checkpoint) -> Result<Consistency, ReadError> {
         prover::consistency(&self.tiles, old, new, at)
+    }
+
+    /// Whole lines of the history of checkpoints from a byte on; none at its end. Reads files.
+    pub fn checkpoints(&self, from: u64, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
+        Ok(history::page(&self.dir, from, bytes_max)?)
     }
 
     /// The bytes of a tile that the log has. Reads files.

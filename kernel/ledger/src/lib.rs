@@ -16,6 +16,7 @@ mod durable;
 mod feed;
 mod first;
 pub mod glance;
+mod history;
 mod index;
 mod indexer;
 mod ledger;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::checkpoint::{self, CheckpointFiles, Notary};
 use crate::disk::{Disk, RealDisk};
+use crate::history::{self, History};
 use crate::index::Index;
 use crate::ledger::Ledger;
 use crate::lock::{Lock, LockError};
@@ -251,6 +252,7 @@ fn start(
         edge: None,
         last: None,
         sealing,
+        history: History::open(&config.dir).map_err(|error| io_error(&history::path(&config.dir), error))?,
     };
     notary.sign().map_err(|error| io_error(&notary.files.beside, error))?;
     let thread = |error| OpenError::Io { what: "starting a thread".into(), error };

@@ -51,12 +51,12 @@ pub fn open_all(bytes: &[u8], lines: &[Range<usize>], key: &VerifyingKey) -> Vec
 }
 
 /// Does something with each line, on all cores, in order.
-pub fn map_all<T: Send>(lines: &[Range<usize>], map: impl Fn(&Range<usize>) -> T + Sync) -> Vec<T> {
+pub fn map_all<I: Sync, T: Send>(lines: &[I], map: impl Fn(&I) -> T + Sync) -> Vec<T> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = lines.len().div_ceil(cores).max(LINES_PER_THREAD_MIN);
     let map = &map;
     std::thread::scope(|scope| {
-        let mapped = |lines: &'_ [Range<usize>]| -> Vec<T> { lines.iter().map(map).collect() };
+        let mapped = |lines: &'_ [I]| -> Vec<T> { lines.iter().map(map).collect() };
         let threads: Vec<_> = lines.chunks(share).map(|lines| scope.spawn(move || mapped(lines))).collect();
         threads
             .into_iter()

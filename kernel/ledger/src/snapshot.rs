@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::lock::{Lock, LockError};
 use crate::recover::{OpenError, io_error};
-use crate::{durable, scan, segment};
+use crate::{durable, history, scan, segment};
 
 /// A ledger as it is now. While it lives, a gate that does not run yet cannot take the ledger up.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Notes {
     checkpoint: Option<Vec<u8>>,
     last_checkpoint: Option<Vec<u8>>,
     size: Option<u64>,
+    /// How much there was of their history.
+    history_bytes: u64,
 }
 
 impl Notes {
@@ -47,7 +49,8 @@ impl Notes {
         let read = |path: &Path| durable::read_if_present(path).map_err(|error| io_error(path, error));
         let (checkpoint, last) = (read(&dir.join("checkpoint"))?, read(last_checkpoint)?);
         let size = [&checkpoint, &last].into_iter().flatten().filter_map(|note| size_of(note)).max();
-        Ok(Self { checkpoint, last_checkpoint: last, size })
+        let history_bytes = history::path(dir).metadata().map_or(0, |found| found.len());
+        Ok(Self { checkpoint, last_checkpoint: last, size, history_bytes })
     }
 }
 
@@ -67,6 +70,10 @@ impl Snapshot {
         };
         let mut parts = Vec::new();
         let entries = log_parts(dir, limit.unwrap_or(u64::MAX), &mut parts)?;
+        if notes.history_bytes > 0 {
+            let path = history::path(dir);
+            parts.push(Part { name: PathBuf::from("checkpoints"), path, bytes: notes.history_bytes });
+        }
         for name in ["payload", "policy", "keys", "recovered"] {
             file_parts(dir, name, &mut parts)?;
         }

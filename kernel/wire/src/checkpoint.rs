@@ -71,6 +71,24 @@ impl Checkpoint {
         Err(CheckpointError::Unsigned(checkpoint.origin))
     }
 
+    /// What a history keeps of a note: `<size> <base64 root> <base64(key ID || signature)>` and a line break, with the signature that
+    /// is the log's own. `None` for what is no signed note.
+    pub fn line(note: &str) -> Option<String> {
+        let said = Self::read_unverified(note).ok()?;
+        let (_, signatures) = note.split_once("\n\n")?;
+        let blob = signatures.lines().find_map(|line| signature_blob(line, &said.origin))?;
+        Some(format!("{} {} {}\n", said.size, said.root_text(), BASE64.encode(blob)))
+    }
+
+    /// What a line (without its break) of the history of that log says, and the note that it was. Nothing is checked yet.
+    pub fn of_line(origin: &str, line: &str) -> Option<(Self, String)> {
+        let (text, blob) = line.rsplit_once(' ')?;
+        let (size, root) = text.split_once(' ')?;
+        let note = format!("{origin}\n{size}\n{root}\n\n\u{2014} {origin} {blob}\n");
+        let said = Self::read_unverified(&note).ok()?;
+        (signature_blob(note.lines().last()?, origin)?.len() == 68).then_some((said, note))
+    }
+
     /// What a note says, signed by whomever.
     pub fn read_unverified(note: &str) -> Result<Self, CheckpointError> {
         let (text, _) = note.split_once("\n\n").ok_or(CheckpointError::Format)?;
@@ -125,6 +143,29 @@ mod tests {
     fn a_signed_checkpoint_opens_with_its_key() {
         let note = checkpoint().sign(&key(1));
         assert_eq!(Checkpoint::open(&note, &key(1).verifying_key()), Ok(checkpoint()));
+    }
+
+    #[test]
+    fn a_line_of_the_history_is_the_note_again() {
+        let note = checkpoint().sign(&key(1));
+        let line = Checkpoint::line(&note).unwrap();
+        let line = line.strip_suffix('\n').unwrap();
+        assert_eq!(Checkpoint::of_line("latchgate/01TEST", line), Some((checkpoint(), note)));
+        let other = Checkpoint::of_line("latchgate/02TEST", line).unwrap().1;
+        assert!(Checkpoint::open(&other, &key(1).verifying_key()).is_err(), "it is signed for its own log");
+        for line in [
+            "",
+            "7",
+            "7 x",
+            "7 x y",
+            &line[1..],
+            &line[..line.len() - 5],
+            &format!("{line} x"),
+            &format!("0{line}"),
+        ] {
+            assert_eq!(Checkpoint::of_line("latchgate/01TEST", line), None, "{line}");
+        }
+        assert_eq!(Checkpoint::line("7"), None);
     }
 
     #[test]

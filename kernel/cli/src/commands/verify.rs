@@ -63,7 +63,9 @@ enum KeySource {
 impl Verify {
     pub async fn run(self, console: &Console) -> Result<Exit, Failure> {
         if let Some(bundle) = &self.bundle {
-            return proved(bundle, self.key.as_deref(), console);
+            let local = connect::places().ok().map(|places| places.entry_public_key());
+            let key = self.key.or(local.filter(|path| path.exists()));
+            return proved(bundle, key.as_deref(), console);
         }
         // With a directory and a key there need not be a home here at all.
         let places = match (&self.dir, &self.key) {
@@ -117,13 +119,14 @@ impl Verify {
 /// One bundle, by itself.
 fn proved(bundle: &Path, key: Option<&Path>, console: &Console) -> Result<Exit, Failure> {
     let key = key.ok_or_else(|| {
-        Failure::usage("a bundle names its own key, which proves nothing")
+        Failure::usage("a bundle names its own key, which proves nothing, and there is no gate here whose key it could be")
             .remedy("give the gate's public key with --key FILE")
     })?;
     let proved = bundle_proved(bundle, key).map_err(|error| unverifiable(&error))?;
     let proved = proved.map_err(|error| {
-        Failure::new(Exit::VerificationFailed, format!("{}: NOT proved: {error}", bundle.display()))
-            .remedy("ask the gate's operator for a new one: latchgate ledger proof")
+        let what = format!("{}: NOT proved by {}: {error}", bundle.display(), key.display());
+        Failure::new(Exit::VerificationFailed, what)
+            .remedy("give that gate's own key with --key FILE, or ask its operator for another: latchgate ledger proof")
     })?;
     let (checkpoint, entries) = (&proved.checkpoint, &proved.entries);
     if console.is_json() {
@@ -141,6 +144,7 @@ fn proved(bundle: &Path, key: Option<&Path>, console: &Console) -> Result<Exit, 
     let mut facts = Facts::default();
     facts.add("gate", styled(&checkpoint.origin));
     facts.add("signed", format!("a checkpoint over {} entries", checkpoint.size));
+    facts.add("key", format!("from {}", styled(&key.display().to_string())));
     for entry in entries {
         let value = json!(entry);
         let kind = value["kind"].as_str().unwrap_or_default();
@@ -194,6 +198,7 @@ fn document(report: &Report, options: &VerifyOptions) -> Value {
         "origin": report.origin,
         "entries": report.entries,
         "checkpoint_size": report.checkpoint_size,
+        "checkpoints": report.checkpoints,
         "key": report.key,
         "keys": report.keys,
         "pinned": report.pinned,
@@ -210,6 +215,9 @@ fn sheet(report: &Report, options: &VerifyOptions, source: KeySource) -> String 
     facts.add(
         "signed",
         match report.checkpoint_size {
+            Some(size) if report.checkpoints > 0 => {
+                format!("a checkpoint over {size} entries, and {} in its history", report.checkpoints)
+            }
             Some(size) => format!("a checkpoint over {size} entries"),
             None => "no checkpoint".into(),
         },
@@ -275,6 +283,7 @@ mod tests {
             keys: Vec::new(),
             pinned,
             checkpoint_size: Some(10),
+            checkpoints: 3,
             findings,
             notes: Vec::new(),
         }
@@ -304,7 +313,7 @@ mod tests {
 ledger    /l
 gate      latchgate/01J
 entries   12
-signed    a checkpoint over 10 entries
+signed    a checkpoint over 10 entries, and 3 in its history
 key       abc (from /k)
 result    verified: signatures, tree, checkpoints and meaning agree";
         assert_eq!(stripped(&sheet(&report(vec![], true), &options(), KeySource::Flag)), expected);

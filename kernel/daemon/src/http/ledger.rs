@@ -20,6 +20,9 @@ use crate::evidence::bundle::Payloads;
 use crate::evidence::{blocking, bundle, forget, rotation, unknown};
 use crate::gate::Gate;
 
+/// Of the history of checkpoints in one answer.
+const HISTORY_BYTES_MAX: usize = 256 << 10;
+
 /// `None` for a route that is none of these.
 pub async fn routed(
     gate: &Arc<Gate>,
@@ -33,6 +36,13 @@ pub async fn routed(
         ("GET", ["checkpoint"]) => {
             by(Role::Viewer)?;
             respond::text(bundle::checkpoint(gate).await?.note)
+        }
+        ("GET", ["checkpoints"]) => {
+            by(Role::Viewer)?;
+            let from = offset(received.query.as_deref().unwrap_or(""))?;
+            let ledger = gate.world.ledger.clone();
+            let lines = blocking(move || ledger.checkpoints(from, HISTORY_BYTES_MAX));
+            respond::octets(lines.await?.map_err(bundle::unreadable)?)
         }
         ("GET", ["tile", level, place @ ..]) if !place.is_empty() => {
             by(Role::Viewer)?;
@@ -106,6 +116,16 @@ async fn tile(gate: &Arc<Gate>, level: &str, place: &str) -> Result<Vec<u8>, Den
         Ok(Tile::bundle(&ledger.entries(entries.start, usize::from(tile.width))?))
     });
     read.await?.map_err(bundle::unreadable)
+}
+
+/// Where the history of checkpoints is read on.
+fn offset(query: &str) -> Result<u64, Denial> {
+    let bad = || Denial::new(Code::BadRequest, "checkpoints: expected `from`, a byte of the history");
+    match url_query(query).as_slice() {
+        [] => Ok(0),
+        [(name, value)] if name == "from" => value.parse().map_err(|_| bad()),
+        _ => Err(bad()),
+    }
 }
 
 fn sizes(query: &str) -> Result<(u64, Option<u64>), Denial> {

@@ -2,10 +2,12 @@
 
 use ed25519_dalek::SigningKey;
 use latchgate_monitor::ports::Log as _;
+use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::dpop;
 use latchgate_wire::entry::*;
 use latchgate_wire::es256;
 use latchgate_wire::jwk::Jwk;
+use latchgate_wire::merkle::{Frontier, leaf_hash};
 use latchgate_wire::receipt::ProofId;
 
 use crate::testing::*;
@@ -62,6 +64,103 @@ fn rules(report: &Report) -> Vec<&'static str> {
     rules.sort_unstable();
     rules.dedup();
     rules
+}
+
+/// Rewrites the history of checkpoints.
+fn rewrite_history(home: &Home, change: impl FnOnce(&mut Vec<String>)) {
+    let path = home.ledger_dir().join("checkpoints");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    change(&mut lines);
+    std::fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+}
+
+/// A ledger with four checkpoints in its history.
+fn remembered() -> Home {
+    let home = sound();
+    for _ in 0..2 {
+        let (ledger, _) = home.open().unwrap();
+        say(&ledger, config("p")).unwrap();
+        close(&ledger);
+    }
+    home
+}
+
+#[test]
+fn each_checkpoint_of_the_history_is_held_to_the_log() {
+    let home = remembered();
+    let report = check(&home);
+    assert!(report.is_sound(), "{:?}", report.findings);
+    assert!(report.checkpoints >= 4, "{}", report.checkpoints);
+    type Change = fn(&mut Vec<String>);
+    let changes: [(Change, &str); 6] = [
+        (|lines| lines.swap(1, 2), "line 3: it is over"),
+        (|lines| lines[1] = lines[1].replacen(' ', " A", 1), "line 2: it is no checkpoint"),
+        (|lines| lines[1] = altered_root(&lines[1]), "line 2: the first"),
+        (|lines| lines[1] = altered_signature(&lines[1]), "line 2: over"),
+        (|lines| lines.push(signed_line(99_999, 5)), "its end was cut off"),
+        (|lines| lines[2] = signed_line_of(&lines[2], 6), "line 3: over"),
+    ];
+    for (change, expected) in changes {
+        let home = remembered();
+        rewrite_history(&home, change);
+        let report = check(&home);
+        assert_eq!(rules(&report), ["checkpoint"], "{expected}");
+        assert!(report.findings[0].message.contains(expected), "{expected}: {:?}", report.findings);
+    }
+}
+
+#[test]
+fn a_log_written_anew_by_its_own_key_parts_from_its_history_and_the_checkpoint_is_named() {
+    let home = remembered();
+    // The last entry is another, and both checkpoints are over it: only what was signed before shows it.
+    resign(&home, 3, |entry| entry.trace_id = None);
+    let bytes: Vec<Vec<u8>> = home.segments().iter().flat_map(|path| lines(path)).collect();
+    let mut tree = Frontier::default();
+    bytes.iter().for_each(|line| tree.push(leaf_hash(line)));
+    let checkpoint = Checkpoint { origin: ORIGIN.into(), size: tree.size(), root: tree.root() };
+    let note = checkpoint.sign(&key());
+    std::fs::write(home.ledger_dir().join("checkpoint"), &note).unwrap();
+    std::fs::write(home.last_checkpoint(), &note).unwrap();
+    let report = check(&home);
+    let of_history =
+        report.findings.iter().filter(|finding| finding.message.starts_with("checkpoints, line"));
+    assert!(of_history.count() >= 3, "{:?}", report.findings);
+    // Without its history it would pass.
+    std::fs::remove_file(home.ledger_dir().join("checkpoints")).unwrap();
+    let report = check(&home);
+    assert!(report.findings.iter().all(|finding| finding.rule == "tile"), "{:?}", report.findings);
+    assert!(report.notes.iter().any(|note| note.contains("history")), "{:?}", report.notes);
+}
+
+/// The same with another root.
+fn altered_root(line: &str) -> String {
+    let mut parts: Vec<_> = line.split(' ').collect();
+    let other = parts[1].replacen(&parts[1][..1], if parts[1].starts_with('A') { "B" } else { "A" }, 1);
+    parts[1] = &other;
+    parts.join(" ")
+}
+
+/// The same with other bytes in the middle of its signature.
+fn altered_signature(line: &str) -> String {
+    let at = line.len() - 30;
+    format!(
+        "{}{}{}",
+        &line[..at],
+        if line[at..].starts_with("AAAA") { "BBBB" } else { "AAAA" },
+        &line[at + 4..]
+    )
+}
+
+fn signed_line(size: u64, key: u8) -> String {
+    let checkpoint = Checkpoint { origin: ORIGIN.into(), size, root: [1; 32] };
+    Checkpoint::line(&checkpoint.sign(&SigningKey::from_bytes(&[key; 32]))).unwrap().trim_end().to_owned()
+}
+
+/// The same checkpoint by another key.
+fn signed_line_of(line: &str, key: u8) -> String {
+    let (said, _) = Checkpoint::of_line(ORIGIN, line).unwrap();
+    Checkpoint::line(&said.sign(&SigningKey::from_bytes(&[key; 32]))).unwrap().trim_end().to_owned()
 }
 
 fn rewrite(home: &Home, change: impl FnOnce(&mut Vec<Vec<u8>>)) {

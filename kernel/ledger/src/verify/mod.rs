@@ -4,6 +4,7 @@
 //! the log of a running gate too, whose last line may be on its way.
 
 mod decision;
+mod history;
 mod lines;
 mod meaning;
 mod payloads;
@@ -21,6 +22,7 @@ use latchgate_wire::jws;
 use latchgate_wire::keychain::{self, Keychain};
 use latchgate_wire::merkle::{Frontier, Hash, leaf_hash};
 
+use self::history::HistoryCheck;
 use self::lines::{Part, Signing};
 use self::meaning::Meaning;
 use self::payloads::PayloadCheck;
@@ -91,6 +93,8 @@ pub struct Report {
     pub pinned: bool,
     /// The largest checkpoint that the log contains.
     pub checkpoint_size: Option<u64>,
+    /// How many checkpoints of its history are over entries of this log.
+    pub checkpoints: u64,
     pub findings: Vec<Finding>,
     /// What is worth knowing and no fault.
     pub notes: Vec<String>,
@@ -137,6 +141,7 @@ pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
     let since = request.since.map(Path::to_owned);
     let mut report = Report::default();
     let notes = read_notes(files.chain(since.clone()), &mut report);
+    let history = HistoryCheck::begin(request.dir);
     let mut segments = segment::list(&log_dir).map_err(|error| io_error(&log_dir, error))?;
     segments.retain(|(_, path)| path.is_file());
     if segments.is_empty() {
@@ -155,6 +160,7 @@ pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
     let trusted = notes.iter().find(|note| Some(&note.path) == since.as_ref()).map_or(0, |n| n.said.size);
     let store = request.payload_key.map(|key| payload_store(request.dir, key)).transpose()?;
     let mut check = Check::new(request.dir, first, &notes, report);
+    check.history = history;
     check.payloads = store.as_ref().map(PayloadCheck::new);
     let bytes_in_all = segments.iter().filter_map(|(_, path)| path.metadata().ok()).map(|m| m.len()).sum();
     let mut progress = Progress { bytes_in_all, ..Progress::default() };
@@ -225,6 +231,7 @@ struct Check<'a> {
     keys: Keychain,
     payloads: Option<PayloadCheck<'a>>,
     tiles: TileCheck,
+    history: HistoryCheck,
     cursor: Cursor,
     tree: Frontier,
     /// Root at each checkpoint's size, once the log has it.
@@ -239,6 +246,7 @@ impl Check<'_> {
             keys: Keychain::of(first),
             payloads: None,
             tiles: TileCheck::new(dir),
+            history: HistoryCheck::default(),
             cursor: Cursor::start(None),
             tree: Frontier::default(),
             roots: notes.iter().map(|note| (note.said.size, None)).collect(),
@@ -336,6 +344,12 @@ impl Check<'_> {
         if let Some(root) = self.roots.get_mut(&self.tree.size()) {
             *root = Some(self.tree.root());
         }
+        if let Some(gate) = &self.cursor.gate {
+            self.history.pass(&self.tree, &self.keys, gate);
+            for fault in self.history.faults.drain(..) {
+                self.report.find(None, "checkpoint", fault);
+            }
+        }
     }
 
     fn finish(mut self, notes: &[Note], given: Option<&VerifyingKey>) -> Report {
@@ -346,6 +360,12 @@ impl Check<'_> {
         for note in notes {
             self.checkpoint(note);
         }
+        self.history.finish(self.report.entries, self.cursor.gate.as_deref().unwrap_or_default());
+        for fault in self.history.faults.drain(..) {
+            self.report.find(None, "checkpoint", fault);
+        }
+        self.report.notes.append(&mut self.history.notes);
+        self.report.checkpoints = self.history.found;
         for tile in self.tiles.finish() {
             self.report.find(None, "tile", wrong_tile(&tile));
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use latchgate_client::OperatorClient;
+use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::merkle::leaf_hash;
 use latchgate_wire::tile::{Edge, Tile, WIDTH};
 use serde_json::json;
@@ -23,8 +24,8 @@ Examples:
   latchgate verify /srv/evidence --key entry.pub
 
 The directory holds log/ (JSON lines), tile/ (hash tiles and entry bundles, C2SP
-tlog-tiles) and checkpoint (a signed note). Payloads are not in it. It can be
-served as it is by any web server.";
+tlog-tiles), checkpoint (a signed note) and checkpoints (those before it).
+Payloads are not in it. It can be served as it is by any web server.";
 
 /// Write entries, tiles and a checkpoint into a new directory
 #[derive(Debug, Args)]
@@ -66,6 +67,7 @@ impl Export {
             return Err(unproven("the entries are not those that were signed over"));
         }
         dir.write("checkpoint", shown.note.as_bytes())?;
+        write_history(operator, &dir, &shown.checkpoint).await?;
         self.tell(size, console)
     }
 
@@ -84,6 +86,28 @@ impl Export {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Every checkpoint up to the one that the export is held to.
+async fn write_history(operator: &OperatorClient, dir: &Dir<'_>, newest: &Checkpoint) -> Result<(), Failure> {
+    let mut file = BufWriter::new(dir.create_file("checkpoints")?);
+    let mut from = 0;
+    loop {
+        let page = operator.ledger_checkpoints(from).await?;
+        if page.is_empty() {
+            break;
+        }
+        from += page.len() as u64;
+        for line in page.split_inclusive(|byte| *byte == b'\n') {
+            let text = String::from_utf8_lossy(line);
+            let said = Checkpoint::of_line(&newest.origin, text.trim_end());
+            if said.is_none_or(|(said, _)| said.size <= newest.size) {
+                file.write_all(line)?;
+            }
+        }
+    }
+    file.into_inner().map_err(io::Error::other)?.sync_all()?;
+    Ok(())
 }
 
 fn unproven(why: &str) -> Failure {
