@@ -264,11 +264,13 @@ impl Ledger {
         }
     }
 
-    /// Keeps what a `config.changed` will name under `policy/<hex digest>`; durable when this returns.
+    /// Keeps what a `config.changed` will name, policy or manifest, under `policy/<hex digest>`; durable when this returns.
     pub fn keep_policy(&self, bytes: &[u8]) -> io::Result<Digest> {
         let digest = Digest::of(bytes);
-        let name = digest.to_string().replace("sha256:", "");
-        durable::replace(&self.dir.join("policy").join(name), bytes)?;
+        let path = self.dir.join("policy").join(digest.to_string().replace("sha256:", ""));
+        if durable::read_if_present(&path)?.as_deref() != Some(bytes) {
+            durable::replace(&path, bytes)?;
+        }
         Ok(digest)
     }
 

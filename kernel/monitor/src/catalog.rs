@@ -16,6 +16,8 @@ use crate::template::CompiledTemplate;
 /// One action, ready to be called.
 pub struct Action {
     pub manifest: Manifest,
+    /// The file.
+    pub text: String,
     /// Over the file's bytes.
     pub manifest_digest: Digest,
     pub schema: RequestSchema,
@@ -37,7 +39,8 @@ impl Action {
         let response_schema =
             RequestSchema::compile(&manifest.response_schema).map_err(|e| vec![format!("{file}: {e}")])?;
         let template = CompiledTemplate::compile(&manifest).map_err(|e| vec![format!("{file}: {e}")])?;
-        Ok(Self { manifest_digest: Digest::of(text.as_bytes()), manifest, schema, response_schema, template })
+        let manifest_digest = Digest::of(text.as_bytes());
+        Ok(Self { manifest_digest, text: text.to_owned(), manifest, schema, response_schema, template })
     }
 
     /// As entries name it.

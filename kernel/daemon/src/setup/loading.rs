@@ -85,9 +85,11 @@ pub fn catalog(places: &Places) -> Result<Catalog, StartError> {
 /// Policy and manifests of this start, as an entry, unless the log has them in force already.
 pub async fn put_in_force(ledger: &Ledger, catalog: &Catalog) -> Result<(), StartError> {
     let entry = catalog.entry();
-    let document = catalog.policy.document();
-    let kept = ledger.keep_policy(&document);
-    kept.map_err(|error| StartError::Fault(format!("the policy could not be kept: {error}")))?;
+    let kept = |error| StartError::Fault(format!("policy and manifests could not be kept: {error}"));
+    ledger.keep_policy(&catalog.policy.document()).map_err(kept)?;
+    for action in catalog.actions.values() {
+        ledger.keep_policy(action.text.as_bytes()).map_err(kept)?;
+    }
     if ledger.config().as_ref() != Some(&entry) {
         let body = Body::ConfigChanged(entry);
         ledger.commit(Commit { trace_id: None, body, payload: Durability::Buffered }).await?;

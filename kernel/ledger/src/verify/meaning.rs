@@ -29,6 +29,11 @@ pub struct Meaning {
 }
 
 impl Meaning {
+    /// What the entries so far come to.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
     /// What is wrong with the next entry, which that key signs.
     pub fn entry(&mut self, entry: &Entry, key: &VerifyingKey) -> Vec<Fault> {
         let mut faults = Vec::new();

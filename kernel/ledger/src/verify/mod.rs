@@ -8,6 +8,7 @@ mod history;
 mod lines;
 mod meaning;
 mod payloads;
+mod replay;
 mod tiles;
 
 use std::collections::BTreeMap;
@@ -161,7 +162,7 @@ pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
     let store = request.payload_key.map(|key| payload_store(request.dir, key)).transpose()?;
     let mut check = Check::new(request.dir, first, &notes, report);
     check.history = history;
-    check.payloads = store.as_ref().map(PayloadCheck::new);
+    check.payloads = store.as_ref().map(|store| PayloadCheck::new(store, request.dir));
     let bytes_in_all = segments.iter().filter_map(|(_, path)| path.metadata().ok()).map(|m| m.len()).sum();
     let mut progress = Progress { bytes_in_all, ..Progress::default() };
     let signing = Signing::new(first);
@@ -310,11 +311,14 @@ impl Check<'_> {
             }
         }
         self.cursor.advance(entry);
-        for (rule, message) in self.meaning.entry(entry, self.keys.at(entry.seq)) {
+        let state = self.meaning.state();
+        if let Some((rule, message)) =
+            self.payloads.as_mut().and_then(|payloads| payloads.entry(entry, state))
+        {
             self.report.find(Some(entry.seq), rule, message);
         }
-        if let Some(message) = self.payloads.as_mut().and_then(|payloads| payloads.entry(entry)) {
-            self.report.find(Some(entry.seq), "payload", message);
+        for (rule, message) in self.meaning.entry(entry, self.keys.at(entry.seq)) {
+            self.report.find(Some(entry.seq), rule, message);
         }
         match self.keys.follow(entry) {
             Ok(true) => Some(*self.keys.last()),
@@ -379,6 +383,7 @@ impl Check<'_> {
         self.report.keys = self.keys.keys().iter().map(|(from, key)| (*from, keychain::text(key))).collect();
         self.report.origin = self.cursor.gate;
         self.report.notes.extend(self.meaning.notes());
+        self.report.notes.extend(self.payloads.iter().flat_map(PayloadCheck::notes));
         self.report
     }
 

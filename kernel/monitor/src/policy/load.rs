@@ -81,6 +81,16 @@ impl Policy {
         self.document.clone()
     }
 
+    /// The sources that a document was made of; `None` if it is none. Loaded with the same manifests they give the same document.
+    pub fn sources_of(document: &[u8]) -> Option<Vec<Source>> {
+        let document: Value = serde_json::from_slice(document).ok()?;
+        let member = |source: &Value, name| source.get(name)?.as_str().map(str::to_owned);
+        let sources = document.get("sources")?.as_array()?.iter();
+        sources
+            .map(|source| Some(Source { name: member(source, "name")?, text: member(source, "text")? }))
+            .collect()
+    }
+
     /// The digest of [`Policy::document`].
     pub fn digest(&self) -> Digest {
         self.digest
