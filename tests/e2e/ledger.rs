@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use latchgate_tests::{Gate, Ran};
+use latchgate_tests::{Gate, Ran, Terminal};
 use serde_json::{Value, json};
 
 fn gate() -> Gate {
@@ -92,6 +92,54 @@ fn forgotten_payloads_are_gone_and_every_proof_still_holds() {
 }
 
 #[test]
+fn what_was_decided_is_decided_again_from_the_payloads() {
+    let mut gate = Gate::builder().root_file("a", "x").start();
+    read(&gate);
+    gate.cli(&["call", "fs_write", r#"{"path":"b","text":"y"}"#, "--json"]);
+    gate.restart();
+    read(&gate);
+    let key = gate.keys().join("payload.key").to_str().unwrap().to_owned();
+    let report = gate.cli(&["verify", "--payloads", &key, "--json"]).exited(0).json();
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("3 decisions were judged again") && !notes.contains("not judged"), "{report:#}");
+    assert!(report["checkpoints"].as_u64() >= Some(2), "{report:#}");
+}
+
+#[test]
+fn a_bundle_without_a_key_is_held_to_the_key_of_the_gate_that_is_here() {
+    let gate = gate();
+    let path = bundle(&gate, "own", &[&receipt(&gate)]);
+    gate.cli(&["verify", "--bundle", &path]).exited(0);
+    let other = Gate::builder().root_file("a", "x").start();
+    let refused = other.cli(&["verify", "--bundle", &path]).exited(6);
+    assert!(
+        refused.stderr.contains("--key FILE") && refused.stderr.contains("entry.pub"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_long_verification_says_how_far_it_is() {
+    let mut gate = gate();
+    read(&gate);
+    gate.terminate();
+    // One segment under many names: no sound log, and as long a one as is needed.
+    let log = gate.base().join("long/log");
+    fs::create_dir_all(&log).unwrap();
+    let source = fs::read_dir(gate.ledger().join("log")).unwrap().next().unwrap().unwrap().path();
+    let lines = fs::read_to_string(source).unwrap().repeat(1_000);
+    let segment = log.join(format!("{:020}.jsonl", 0));
+    fs::write(&segment, &lines).unwrap();
+    for n in 1..2_000 {
+        fs::hard_link(&segment, log.join(format!("{n:020}.jsonl"))).unwrap();
+    }
+    let command = gate.command(&["verify", log.parent().unwrap().to_str().unwrap()]);
+    let terminal = Terminal::run(command, 24, 100);
+    terminal.shows(&["checking", " entries, ", "/s", "left"]);
+}
+
+#[test]
 fn an_export_stands_by_itself_and_is_proved_on_the_way() {
     let mut gate = gate();
     for _ in 0..3 {
@@ -108,6 +156,7 @@ fn an_export_stands_by_itself_and_is_proved_on_the_way() {
     gate.terminate();
     let report = gate.cli(&["verify", at, "--key", key.to_str().unwrap(), "--json"]).exited(0).json();
     assert_eq!((&report["entries"], &report["checkpoint_size"]), (&json!(size), &json!(size)), "{report:#}");
+    assert!(report["checkpoints"].as_u64() >= Some(2), "with the checkpoints before it: {report:#}");
     assert_eq!(fs::read_to_string(dir.join("checkpoint")).unwrap().lines().nth(1).unwrap(), size.to_string());
     for tile in [format!("tile/0/000.p/{size}"), format!("tile/entries/000.p/{size}")] {
         assert!(dir.join(&tile).is_file(), "{tile}");

@@ -5,6 +5,7 @@ mod keys;
 mod lifecycle;
 mod query;
 mod recovery;
+mod replay;
 mod sealed;
 mod tiles;
 mod verify;

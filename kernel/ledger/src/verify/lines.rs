@@ -99,6 +99,12 @@ fn open(bytes: &[u8], lines: &[Range<usize>], key: Option<&VerifyingKey>) -> Vec
 }
 
 impl Batch {
+    /// How much of the segment it is.
+    pub fn len(&self) -> u64 {
+        let (first, last) = (self.lines.first(), self.lines.last());
+        first.zip(last).map_or(0, |(first, last)| (last.end + 1 - first.start) as u64)
+    }
+
     /// Each line with its entry. `each` says with which key the lines behind it are signed, where that changes.
     pub fn for_each(
         mut self,

@@ -169,12 +169,13 @@ pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
     std::thread::scope(|scope| {
         let (parts, read) = lines::channel();
         scope.spawn(|| lines::read(&segments, trusted, &signing, &{ parts }));
-        let mut ended = 0;
+        let (mut ended, mut before) = (0, 0);
         for part in read {
             match part {
                 Part::Begin { first_seq } => check.segment(first_seq),
                 Part::Lines(batch) => {
                     let key = *check.keys.last();
+                    progress.bytes += batch.len();
                     batch.for_each(&key, |bytes, opened| {
                         let changed = check.line(opened, bytes);
                         changed.inspect(|key| signing.change(*key))
@@ -182,7 +183,9 @@ pub fn verify(request: &Request<'_>) -> Result<Report, VerifyError> {
                 }
                 Part::End { rest, bytes } => {
                     ended += 1;
-                    progress.bytes += bytes;
+                    // With the space taken ahead behind its last line.
+                    before += bytes;
+                    progress.bytes = before;
                     if rest == Rest::Torn {
                         check.torn(ended == segments.len());
                     }
