@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: what a call through the gate costs, beside what the libraries under it cost alone; and what hostile
-//! guests cost the others.
+//! guests cost the others; and what the ledger costs by itself.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// Measure the gate against the libraries it is built on, and against its goals
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile\n  cargo xtask bench revoke\n  cargo xtask bench mcp"
+    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile\n  cargo xtask bench revoke\n  cargo xtask bench mcp\n  cargo xtask bench ledger"
 )]
 pub struct Args {
     /// What is measured; by default calls
@@ -29,12 +29,17 @@ enum Suite {
     Revoke,
     /// What a call through the MCP adapter costs beside a direct one
     Mcp,
+    /// What appending, verifying, starting and asking cost beside the bare disk and the bare signatures, at 1 and 10 million entries
+    Ledger,
 }
 
 /// # Errors
 /// A build or a measurement fails. A missed goal is printed, and is no failure.
 pub fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::here()?;
+    if args.suite == Some(Suite::Ledger) {
+        return ledger(&workspace, args.short);
+    }
     // Somebody else's build may be measured; the measuring program is always ours.
     process::run(&mut build(&workspace.root, args.short))?;
     let profile = workspace.target.join(if args.short { "debug" } else { "release" });
@@ -56,6 +61,23 @@ pub fn run(args: &Args) -> Result<()> {
     // Beside the build, because a temporary directory may lie in memory, where a sync costs nothing.
     bench.arg("--dir").arg(&workspace.target);
     if args.short {
+        bench.arg("--short");
+    }
+    process::run(&mut bench)
+}
+
+/// No gate runs in this: the ledger is measured by itself, by an example of its crate. 10 million entries take 12 GB and an hour.
+fn ledger(workspace: &Workspace, is_short: bool) -> Result<()> {
+    let mut build = process::cargo(&workspace.root);
+    match is_short {
+        true => build.args(["build", "--workspace", "--example", "ledger"]),
+        false => build.args(["build", "--release", "-p", "latchgate-ledger", "--example", "ledger"]),
+    };
+    process::run(&mut build)?;
+    let profile = workspace.target.join(if is_short { "debug" } else { "release" });
+    let mut bench = process::program(profile.join("examples/ledger"), &workspace.root);
+    bench.arg("--dir").arg(&workspace.target);
+    if is_short {
         bench.arg("--short");
     }
     process::run(&mut bench)

@@ -167,8 +167,11 @@ impl Found<'_> {
 
     /// The inner error is the index's.
     fn look_up(&mut self, index: &Index, bounds: Bounds) -> Result<Result<(), String>, ReadError> {
-        let lists = self.wanted.iter().map(|term| index.with_term(term, bounds.high).peekable()).collect();
-        for seq in (Common { lists }) {
+        let lists = self.wanted.iter().map(|term| {
+            let before = move |before| index.with_term(term, before);
+            List::new(before, bounds.high)
+        });
+        for seq in (Common { lists: lists.collect() }) {
             match seq {
                 Ok(seq) if seq >= bounds.low && !self.is_full() => self.look_at(seq)?,
                 Ok(_) => break,
@@ -179,30 +182,52 @@ impl Found<'_> {
     }
 }
 
-/// What all of several descending lists have in common.
-struct Common<I: Iterator> {
-    lists: Vec<Peekable<I>>,
+/// A descending list that can be begun anew anywhere, which costs about as much as some hundred steps along it.
+struct List<I: Iterator, F> {
+    entries: Peekable<I>,
+    before: F,
 }
 
-impl<I: Iterator<Item = Result<u64, String>>> Iterator for Common<I> {
+/// Entries that are passed over one by one; whoever is farther away is looked up.
+const NEAR: u64 = 2_048;
+
+impl<I: Iterator<Item = Result<u64, String>>, F: Fn(u64) -> I> List<I, F> {
+    fn new(before: F, from: u64) -> Self {
+        Self { entries: before(from).peekable(), before }
+    }
+
+    /// Goes on to the first entry that is not above `seq`.
+    fn go_down_to(&mut self, seq: u64) {
+        let is_far = matches!(self.entries.peek(), Some(Ok(head)) if head.saturating_sub(seq) > NEAR);
+        if is_far {
+            self.entries = (self.before)(seq.saturating_add(1)).peekable();
+        }
+        while self.entries.next_if(|head| head.as_ref().is_ok_and(|head| *head > seq)).is_some() {}
+    }
+}
+
+/// What all of several descending lists have in common.
+struct Common<I: Iterator, F> {
+    lists: Vec<List<I, F>>,
+}
+
+impl<I: Iterator<Item = Result<u64, String>>, F: Fn(u64) -> I> Iterator for Common<I, F> {
     type Item = Result<u64, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (mut lowest, mut highest) = (u64::MAX, 0);
             for list in &mut self.lists {
-                match list.peek()? {
+                match list.entries.peek()? {
                     Ok(seq) => (lowest, highest) = (lowest.min(*seq), highest.max(*seq)),
                     Err(why) => return Some(Err(why.clone())),
                 }
             }
             if lowest == highest {
-                self.lists.iter_mut().for_each(|list| drop(list.next()));
+                self.lists.iter_mut().for_each(|list| drop(list.entries.next()));
                 return Some(Ok(lowest));
             }
-            for list in &mut self.lists {
-                while list.next_if(|seq| seq.as_ref().is_ok_and(|seq| *seq > lowest)).is_some() {}
-            }
+            self.lists.iter_mut().for_each(|list| list.go_down_to(lowest));
         }
     }
 }
@@ -233,4 +258,51 @@ fn as_entry(seq: u64, line: &[u8]) -> Result<Entry, ReadError> {
 
 fn as_json(seq: u64, line: &[u8]) -> Result<serde_json::Value, ReadError> {
     serde_json::from_slice(line).map_err(|error| ReadError::Entry { seq, why: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// What the lists have in common, and how many entries were looked at for it.
+    fn common(lists: &[Vec<u64>]) -> (Vec<u64>, u64) {
+        let looked_at = Cell::new(0);
+        let list = |entries: &Vec<u64>| {
+            let (entries, looked_at) = (entries.clone(), &looked_at);
+            let before = move |before: u64| {
+                let below = entries.partition_point(|seq| *seq < before);
+                let mut below = entries[..below].to_vec();
+                std::iter::from_fn(move || {
+                    looked_at.set(looked_at.get() + 1);
+                    below.pop().map(Ok)
+                })
+            };
+            List::new(before, u64::MAX)
+        };
+        let lists = Common { lists: lists.iter().map(list).collect() };
+        let found = lists.map(Result::unwrap).collect();
+        (found, looked_at.get())
+    }
+
+    #[test]
+    fn a_rare_term_beside_a_frequent_one_is_found_without_looking_at_all() {
+        let frequent: Vec<u64> = (0..1_000_000).filter(|seq| seq % 3 != 1).collect();
+        let rare = vec![2, 4, 99, 100_000, 500_001, 999_999];
+        let (found, looked_at) = common(&[frequent, rare]);
+        assert_eq!(found, [999_999, 500_001, 99, 2]);
+        assert!(looked_at < 10 * NEAR, "{looked_at}");
+    }
+
+    #[test]
+    fn what_is_common_is_what_each_list_has() {
+        let lists: Vec<Vec<u64>> = [2, 3, 5]
+            .iter()
+            .map(|n| (0..30_000).filter(|seq| seq % n == 0 && seq % 7 < 5).collect())
+            .collect();
+        let expected: Vec<u64> = (0..30_000).rev().filter(|seq| seq % 30 == 0 && seq % 7 < 5).collect();
+        assert_eq!(common(&lists).0, expected);
+        assert_eq!(common(&[vec![1], vec![]]).0, Vec::<u64>::new());
+    }
 }

@@ -9,13 +9,22 @@ pub type Term = String;
 
 /// The terms that an entry must have to be an answer, the most telling first.
 pub fn wanted(query: &AuditQuery) -> Vec<Term> {
-    let named = [
-        ("id", &query.id),
-        ("principal", &query.principal),
-        ("action", &query.action),
-        ("kind", &query.kind),
-    ];
-    named.into_iter().filter_map(|(kind, name)| name.as_ref().map(|name| term(kind, name))).collect()
+    let id = query.id.as_ref().map(|id| term("id", id));
+    let (kind, principal, action) =
+        (query.kind.as_deref(), query.principal.as_deref(), query.action.as_deref());
+    let several = several(kind, principal, action);
+    let single = [("principal", principal), ("action", action), ("kind", kind)];
+    let single = single.into_iter().filter_map(|(name, value)| Some(term(name, value?)));
+    id.into_iter().chain(several.map_or_else(|| single.collect(), |term| vec![term])).collect()
+}
+
+/// A term for two or three of these together: each may be frequent where all of them never meet, so they are one list. `None`
+/// for fewer.
+fn several(kind: Option<&str>, principal: Option<&str>, action: Option<&str>) -> Option<Term> {
+    let parts = [kind, principal, action];
+    let is_several = parts.iter().flatten().count() > 1;
+    // Neither kinds nor principals contain a line break.
+    is_several.then(|| format!("of:{}", parts.map(Option::unwrap_or_default).join("\n")))
 }
 
 /// The kind as it is written in the entry.
@@ -46,7 +55,26 @@ pub fn kind(body: &Body) -> &'static str {
 
 /// Every term of an entry.
 pub fn of(entry: &Entry) -> Vec<Term> {
-    let mut terms = Terms(vec![term("kind", kind(&entry.body))]);
+    let kind = kind(&entry.body);
+    let mut terms = each_of(entry, kind);
+    let named = |name: &str| terms.iter().find_map(|term| term.strip_prefix(name)).map(str::to_owned);
+    let (principal, action) = (named("principal:"), named("action:"));
+    let (principal, action) = (principal.as_deref(), action.as_deref());
+    for (kind, principal, action) in [
+        (Some(kind), principal, None),
+        (Some(kind), None, action),
+        (None, principal, action),
+        (Some(kind), principal, action),
+    ] {
+        let is_new = |term: &Term| !terms.contains(term);
+        let several = several(kind, principal, action).filter(is_new);
+        terms.extend(several);
+    }
+    terms
+}
+
+fn each_of(entry: &Entry, kind: &'static str) -> Vec<Term> {
+    let mut terms = Terms(vec![term("kind", kind)]);
     if let Some(trace_id) = &entry.trace_id {
         terms.id(trace_id);
     }
