@@ -5,7 +5,7 @@
 //!   backup.json   what it is a copy of, and how far the ledger goes
 //!   entry.pub     the ledger's public key
 //!   config/       latchgate.toml, manifests/, policies/, operators/, agents/
-//!   ledger/       log/, payload/, policy/, keys/, checkpoint
+//!   ledger/       log/, payload/, policy/, keys/, checkpoint, checkpoints
 //!   keys/         the gate's keys and its operators' of this machine
 //! ```
 //!

@@ -12,7 +12,7 @@ use latchgate_wire::principal::Principal;
 use crate::{Failure, append, entries, log, machine, tell};
 
 /// As long as an entry's signed bytes are on average.
-const MESSAGE_BYTES: usize = 900;
+const MESSAGE_BYTES: usize = 1_350;
 
 /// Signatures that all cores check in a second, and nothing else.
 pub fn bare_signatures(count: usize) -> f64 {
