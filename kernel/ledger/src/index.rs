@@ -39,7 +39,7 @@ const PAIR_BYTES: usize = 6;
 /// Pairs in one value.
 const PAIRS_MAX: usize = 512;
 /// An index of another format is built anew.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// An open index.
 #[derive(Clone, Debug)]

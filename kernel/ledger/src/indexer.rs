@@ -23,8 +23,11 @@ impl Thread {
     /// Goes on where the index ends, or anew if it is not one of this log.
     pub fn start(view: Arc<View>, index: Index, origin: String, indexed: Arc<AtomicU64>) -> io::Result<Self> {
         let (feed, fed) = feed::feed();
-        let indexer = Indexer { view, index, origin, indexed, waiting: VecDeque::new() };
-        let handle = std::thread::Builder::new().name("index".into()).spawn(move || indexer.run(&fed))?;
+        let mut indexer = Indexer { view, index, origin, indexed, waiting: VecDeque::new() };
+        // Before anybody asks: without a word of how far the index goes, the first query would read the whole log.
+        let resumed = indexer.resume();
+        let run = move || indexer.run(resumed, &fed);
+        let handle = std::thread::Builder::new().name("index".into()).spawn(run)?;
         Ok(Self { feed, handle })
     }
 
@@ -61,15 +64,14 @@ struct Indexer {
 }
 
 impl Indexer {
-    fn run(mut self, fed: &Fed) {
-        if let Err(why) = self.work(fed) {
+    fn run(mut self, resumed: Result<(), String>, fed: &Fed) {
+        if let Err(why) = resumed.and_then(|()| self.work(fed)) {
             // Queries go on without: what is not indexed is read from the log.
             tracing::error!(%why, "the index is given up until the next start");
         }
     }
 
     fn work(&mut self, fed: &Fed) -> Result<(), String> {
-        self.resume()?;
         self.catch_up(u64::MAX)?;
         loop {
             let meal = fed.next();

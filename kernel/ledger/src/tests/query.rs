@@ -258,6 +258,43 @@ fn decisions_are_counted_alike_by_the_index_and_by_the_log() {
 }
 
 #[test]
+fn how_far_the_index_goes_is_known_when_the_ledger_opens() {
+    let home = Home::new();
+    close(&filled(&home, 10));
+    let (ledger, recovery) = home.open().unwrap();
+    assert!(ledger.queries.indexed.load(std::sync::atomic::Ordering::Acquire) >= recovery.entries);
+    close(&ledger);
+}
+
+#[test]
+fn several_filters_together_find_what_each_finds() {
+    let home = Home::new();
+    let ledger = filled(&home, 40);
+    say(&ledger, denied(1)).unwrap();
+    let all = AuditQuery { limit: Some(1000), ..Default::default() };
+    let kind = |query: AuditQuery| AuditQuery { kind: Some("call.outcome".into()), ..query };
+    let principal = |query: AuditQuery| AuditQuery { principal: Some("jail:box".into()), ..query };
+    let action = |query: AuditQuery| AuditQuery { action: Some(ACTION.into()), ..query };
+    let seqs = |query: &AuditQuery| -> Vec<u64> {
+        let page = ledger.query(query).unwrap();
+        assert_eq!(page.entries, without_index(&ledger).page(query).unwrap().entries);
+        page.entries.iter().map(|entry| entry["seq"].as_u64().unwrap()).collect()
+    };
+    let both = |one: &[u64], other: &[u64]| -> Vec<u64> {
+        one.iter().copied().filter(|seq| other.contains(seq)).collect()
+    };
+    let (of_kind, of_principal) = (seqs(&kind(all.clone())), seqs(&principal(all.clone())));
+    let of_action = seqs(&action(all.clone()));
+    assert!(!both(&of_kind, &of_principal).is_empty());
+    assert_eq!(seqs(&kind(principal(all.clone()))), both(&of_kind, &of_principal));
+    assert_eq!(seqs(&kind(action(all.clone()))), both(&of_kind, &of_action));
+    assert_eq!(seqs(&action(principal(all.clone()))), both(&of_action, &of_principal));
+    assert_eq!(seqs(&kind(action(principal(all.clone())))), both(&both(&of_kind, &of_principal), &of_action));
+    let never = AuditQuery { action: Some("other_1".into()), ..principal(all) };
+    assert!(seqs(&never).is_empty(), "each is there, together they never were");
+}
+
+#[test]
 fn an_index_of_an_older_format_is_built_anew() {
     let home = Home::new();
     close(&filled(&home, 10));
