@@ -3,22 +3,15 @@
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use latchgate_tests::{Chance, Gate, PATIENCE, Upstream, policy, tick};
+use latchgate_tests::{Chance, Gate, PATIENCE, Upstream};
 
 use crate::account::{Account, Sum};
 use crate::chance::{runs, seed};
 use crate::load::Load;
+use crate::scene::builder;
 
 /// Calls that are answered before the kill, at most: enough to fill batches and checkpoints now and then.
 const CALLS_MAX: u64 = 60;
-
-const CONFIG: &str = r#"
-[egress]
-dangerous_loopback = true
-[limits]
-calls_per_s = 100000
-leases_per_s = 100000
-"#;
 
 #[test]
 fn what_was_promised_before_a_kill_stands_after_it() {
@@ -26,12 +19,7 @@ fn what_was_promised_before_a_kill_stands_after_it() {
     println!("LATCHGATE_CRASH_SEED={seed} LATCHGATE_CRASH_RUNS={runs}");
     let mut chance = Chance::new(seed);
     let (upstream, numbers) = (Upstream::start(), AtomicU64::new(0));
-    let mut gate = Gate::builder()
-        .policy(policy::ALLOW)
-        .config(CONFIG)
-        .manifest("tick.yaml", &tick::manifest())
-        .root_file("fixed", "read by everybody")
-        .start();
+    let mut gate = builder().start();
     let mut account = Account::new();
     let begun = Instant::now();
     let mut sum = account.check(&gate, &upstream, Vec::new());

@@ -4,7 +4,7 @@ use latchgate_tests::{Chance, env_number};
 
 const RUNS: &str = "LATCHGATE_CRASH_RUNS";
 const SEED: &str = "LATCHGATE_CRASH_SEED";
-const RUNS_DEFAULT: u32 = 50;
+const RUNS_DEFAULT: u32 = 60;
 
 /// How often to kill.
 pub fn runs() -> u32 {

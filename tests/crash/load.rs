@@ -18,6 +18,8 @@ pub struct Answered {
     pub body: Value,
     /// The number that was sent to the service, if any.
     pub number: Option<u64>,
+    /// The moment of the recording behind the answer, where there is one.
+    pub moment: u64,
 }
 
 /// Numbers that were never sent before, and the promises collected so far in this run.
@@ -25,11 +27,18 @@ pub struct Load<'a> {
     pub upstream: &'a Upstream,
     pub numbers: &'a AtomicU64,
     answered: Mutex<Vec<Answered>>,
+    moment: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl<'a> Load<'a> {
     pub fn new(upstream: &'a Upstream, numbers: &'a AtomicU64) -> Self {
-        Self { upstream, numbers, answered: Mutex::default() }
+        Self { upstream, numbers, answered: Mutex::default(), moment: Box::new(|| 0) }
+    }
+
+    /// Each answer is noted with the moment that this tells.
+    #[must_use]
+    pub fn timed(self, moment: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { moment: Box::new(moment), ..self }
     }
 
     /// How many calls were answered.
@@ -56,7 +65,8 @@ impl<'a> Load<'a> {
         loop {
             let (attempt, number) = self.draw(agent, chance);
             let Some(reply) = sent(agent, attempt) else { return };
-            let answered = Answered { status: reply.status, body: reply.json(), number };
+            let moment = (self.moment)();
+            let answered = Answered { status: reply.status, body: reply.json(), number, moment };
             self.answered.lock().unwrap().push(answered);
         }
     }

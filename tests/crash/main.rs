@@ -8,3 +8,5 @@ mod account;
 mod campaign;
 mod chance;
 mod load;
+mod points;
+mod scene;

@@ -1,7 +1,7 @@
 //! What the black-box suites stand on: a gate of their own, hostile and honest callers, and a service to call.
 //!
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `chance` (drawn from a seed), `entries` (what its ledger
-//! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `stepped_clock`, `terminal` (with a person at it),
+//! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `disk_faults` (one that fails, and remembers), `stepped_clock`, `terminal` (with a person at it),
 //! `mcp_client` (the adapter behind pipes, its lines checked by `mcp_schema`), `npm_tools` (programs that are not ours),
 //! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
 //! `raw_agent`, `raw_operator`, and `relay` for whoever calls as another user.
@@ -11,12 +11,14 @@
 mod binary;
 mod builder;
 mod chance;
+mod disk_faults;
 mod entries;
 mod gate;
 mod mcp_client;
 mod mcp_schema;
 mod npm_tools;
 mod patience;
+mod preload;
 mod stepped_clock;
 mod terminal;
 
@@ -42,6 +44,7 @@ pub use attempt::Attempt;
 pub use binary::{OTHER_UID, Ran, binary, binary_for_others, mcp_binary, workspace};
 pub use builder::GateBuilder;
 pub use chance::{Chance, env_number};
+pub use disk_faults::{Call, DiskFaults, Disturbance, Event, Fault};
 pub use entries::{entries_in, of_kind, segments_in};
 pub use gate::{Gate, Refused, Verified};
 pub use key::Key;

@@ -3,15 +3,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::binary::Ran;
 use crate::builder::GateBuilder;
+use crate::preload;
 
 pub struct SteppedClock {
     dir: TempDir,
+    library: PathBuf,
 }
 
 impl SteppedClock {
@@ -20,30 +20,19 @@ impl SteppedClock {
     /// # Panics
     /// If it does not compile.
     pub fn new() -> Option<Self> {
-        if Command::new("cc").arg("--version").output().is_err() {
-            eprintln!("LEFT OUT: a clock can only be stepped with a C compiler");
-            return None;
-        }
         let dir = tempfile::Builder::new().prefix("gate-").tempdir_in("/tmp").unwrap();
-        let clock = Self { dir };
+        let library = preload::compile(dir.path(), SOURCE, "a clock can be stepped")?;
+        let clock = Self { dir, library };
         clock.step(0);
-        fs::write(clock.path("clock.c"), SOURCE).unwrap();
-        let mut compile = Command::new("cc");
-        compile
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(clock.path("clock.so"))
-            .arg(clock.path("clock.c"));
-        Ran::of(&mut compile).exited(0);
         Some(clock)
     }
 
     /// A gate, and commands, that go by this clock.
     #[must_use]
     pub fn given_to(&self, builder: GateBuilder) -> GateBuilder {
-        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         builder
-            .env("LD_PRELOAD", &text(self.path("clock.so")))
-            .env("STEPPED_CLOCK", &text(self.path("seconds")))
+            .env("LD_PRELOAD", self.library.to_str().unwrap())
+            .env("STEPPED_CLOCK", self.path("seconds").to_str().unwrap())
     }
 
     /// The clock is so many seconds ahead of the machine's from here on.
