@@ -29,10 +29,28 @@ impl Tiles {
     /// tile is then made anew.
     pub fn take_up(&self, size: u64, root: &Hash) -> Result<Edge, ReadError> {
         let restored = Edge::restore(size, |tile| self.read(tile));
-        match restored {
-            Ok(edge) if edge.root()? == *root => Ok(edge),
-            Ok(_) | Err(_) => self.rebuild(size),
+        let edge = match restored {
+            Ok(edge) if edge.root()? == *root => edge,
+            Ok(_) | Err(_) => self.rebuild(size)?,
+        };
+        self.drop_narrower(&edge)?;
+        Ok(edge)
+    }
+
+    /// Takes away the partial tiles of smaller sizes: nobody synced them, so a power cut may have left anything under their
+    /// names. Whoever asks for one gets it from the log.
+    fn drop_narrower(&self, edge: &Edge) -> Result<(), ReadError> {
+        for (tile, _) in edge.partial() {
+            let kept = self.dir.join(tile.path());
+            let Some(Ok(items)) = kept.parent().map(fs::read_dir) else { continue };
+            for item in items {
+                let path = item?.path();
+                if path != kept {
+                    fs::remove_file(path)?;
+                }
+            }
         }
+        Ok(())
     }
 
     /// Makes every tile of the log up to `size` anew, and writes those that are not as they must be.

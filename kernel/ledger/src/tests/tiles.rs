@@ -190,3 +190,22 @@ fn a_log_that_is_not_what_was_signed_over_is_not_proved() {
     assert!(matches!(ledger.consistency(3, 20, &other), Err(crate::ReadError::Proof(_))));
     ledger.inclusion(3, &at).unwrap();
 }
+
+/// Partial tiles are not synced: of each size that there was, a power cut may have left anything.
+#[test]
+fn partial_tiles_that_a_power_cut_tore_are_gone_after_the_next_start() {
+    let home = Home::new();
+    let ledger = of(&home, 260);
+    checkpoint(&ledger);
+    say(&ledger, config("more")).unwrap();
+    checkpoint(&ledger);
+    abandon(ledger);
+    for narrow in ["0/001.p/4", "0/001.p/5.new"] {
+        fs::write(tile_dir(&home).join(narrow), [0; 40]).unwrap();
+    }
+    let (ledger, _) = home.open().unwrap();
+    checkpoint(&ledger);
+    close(&ledger);
+    assert_eq!(verified(&home).findings, []);
+    assert!(!tile_dir(&home).join("0/001.p/4").exists());
+}
