@@ -39,21 +39,21 @@ impl Account {
         self.promises.extend(promises);
         assert_answers_stand(&entries, &self.promises);
         assert_settled(&entries);
-        let sum = sum(&entries, upstream);
+        let sum = sum(&entries, upstream.count());
         assert_effects(&sum, upstream, &self.promises);
         sum
     }
 }
 
 /// No number is left out and none is used twice.
-fn assert_numbered(entries: &[Value]) {
+pub fn assert_numbered(entries: &[Value]) {
     for (index, entry) in entries.iter().enumerate() {
         assert_eq!(entry["seq"], index, "{entry:#}");
     }
 }
 
 /// Who was answered finds his receipt, or the entry of his refusal, where the answer said it is.
-fn assert_answers_stand(entries: &[Value], promises: &[Answered]) {
+pub fn assert_answers_stand(entries: &[Value], promises: &[Answered]) {
     let by = |kind: &str, member: &str| -> HashMap<String, &Value> {
         let of = entries.iter().filter(|entry| entry["kind"] == kind);
         of.map(|entry| (entry[member].as_str().unwrap_or_default().to_owned(), entry)).collect()
@@ -81,7 +81,7 @@ fn assert_answers_stand(entries: &[Value], promises: &[Answered]) {
 }
 
 /// After a restart every intent before it has exactly one outcome, and no grant was used twice.
-fn assert_settled(entries: &[Value]) {
+pub fn assert_settled(entries: &[Value]) {
     let mut open = BTreeMap::new();
     let mut grants = BTreeSet::new();
     for entry in entries {
@@ -100,12 +100,12 @@ fn assert_settled(entries: &[Value]) {
     assert!(open.is_empty(), "intents without outcome: {open:#?}");
 }
 
-fn sum(entries: &[Value], upstream: &Upstream) -> Sum {
+pub fn sum(entries: &[Value], effects: usize) -> Sum {
     let ticks =
         entries.iter().filter(|entry| entry["kind"] == "call.outcome" && entry["action"]["id"] == "tick");
     let statuses: Vec<&Value> = ticks.map(|entry| &entry["effects"][0]["status"]).collect();
     let count = |status: &str| statuses.iter().filter(|found| **found == status).count();
-    Sum { entries: entries.len(), done: count("done"), unknown: count("unknown"), effects: upstream.count() }
+    Sum { entries: entries.len(), done: count("done"), unknown: count("unknown"), effects }
 }
 
 /// What the service counted is what the ledger knows to be done, and at most what it says may have been.

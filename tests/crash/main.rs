@@ -7,6 +7,8 @@
 mod account;
 mod campaign;
 mod chance;
+mod image;
 mod load;
 mod points;
+mod power;
 mod scene;
