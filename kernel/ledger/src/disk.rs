@@ -29,7 +29,8 @@ pub trait DiskFile: Send + Sync {
     /// Makes `from..to` hold zeros, with blocks of its own: writing there later needs neither space nor metadata.
     ///
     /// # Errors
-    /// `StorageFull` or `QuotaExceeded` if there is no room, which leaves the file as it was.
+    /// `StorageFull` or `QuotaExceeded` if there is no room, which leaves the file as it was. After any other nothing that was not
+    /// synced may be relied on.
     fn allocate(&self, from: u64, to: u64) -> io::Result<()>;
 
     /// Gives `from..to` blocks of its own, and nothing else: writing there later needs no space, making that durable does
@@ -81,8 +82,9 @@ impl DiskFile for File {
     fn allocate(&self, from: u64, to: u64) -> io::Result<()> {
         self.reserve(from, to)?;
         write_zeros(self, from, to).or_else(|error| give_back(self, from, error))?;
-        // The zeros are written, not only reserved: syncing data over them later needs no journal commit.
-        self.sync_all()
+        // The zeros are written, not only reserved: syncing data over them later needs no journal commit. A sync that fails is never
+        // a disk without room, whatever it says: it may have lost what was written before.
+        self.sync_all().map_err(|error| io::Error::other(format!("taking space ahead failed: {error}")))
     }
 
     fn reserve(&self, from: u64, to: u64) -> io::Result<()> {

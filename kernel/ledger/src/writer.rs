@@ -152,6 +152,7 @@ impl Writer {
     }
 
     fn make_durable(&mut self, batch: &Batch) -> io::Result<()> {
+        self.payloads.check()?;
         self.tail.append(&batch.bytes)?;
         if batch.needs_payloads && self.payloads.sync()? {
             count(&self.view.counters.payload_syncs, 1);

@@ -48,6 +48,8 @@ pub struct PayloadStore {
     files: Mutex<Files>,
     /// Something was written since the last sync.
     is_dirty: AtomicBool,
+    /// A file failed in a way that leaves in doubt what of it is durable.
+    is_broken: AtomicBool,
 }
 
 struct Files {
@@ -75,7 +77,20 @@ impl PayloadStore {
             master,
             files: Mutex::new(files),
             is_dirty: AtomicBool::new(false),
+            is_broken: AtomicBool::new(false),
         })
+    }
+
+    /// Whether the files can still be relied on. A sync that failed tells it once, to whoever happened to call it, and takes with it
+    /// what others had written: nobody's payload counts as durable after that.
+    ///
+    /// # Errors
+    /// Once space taken ahead could not be made durable; there is no way back.
+    pub fn check(&self) -> io::Result<()> {
+        match self.is_broken.load(Ordering::Acquire) {
+            true => Err(io::Error::other("the payload store has failed")),
+            false => Ok(()),
+        }
     }
 
     /// Makes everything durable whose `put` has returned; `false` if there was nothing to do.
@@ -83,6 +98,7 @@ impl PayloadStore {
     /// # Errors
     /// After an error no payload of this store may be relied on.
     pub fn sync(&self) -> io::Result<bool> {
+        self.check()?;
         if !self.is_dirty.swap(false, Ordering::AcqRel) {
             return Ok(false);
         }
@@ -169,24 +185,33 @@ impl PayloadStore {
             }),
         };
         let end = active.next + len;
-        if end > active.allocated && len >= LARGE_BYTES {
-            active.file.reserve(active.allocated, end)?;
-            active.allocated = end;
-        } else if end > active.allocated {
-            let chunks = active.allocated + (end - active.allocated).next_multiple_of(self.sizes.chunk_bytes);
-            active.allocated = match active.file.allocate(active.allocated, chunks) {
-                Ok(()) => chunks,
-                // Near the end of the space that there is, less than a chunk will do.
-                Err(error) if is_full(&error) => {
-                    active.file.allocate(active.allocated, end)?;
-                    end
-                }
-                Err(error) => return Err(error),
-            };
+        if end > active.allocated {
+            let taken = self.take_ahead(active, end, len >= LARGE_BYTES);
+            if taken.as_ref().is_err_and(|error| !is_full(error)) {
+                self.is_broken.store(true, Ordering::Release);
+            }
+            active.allocated = taken?;
         }
         let at = PayloadAt { segment: number, offset: active.next };
         active.next += len;
         Ok((at, Arc::clone(&active.file)))
+    }
+}
+
+impl PayloadStore {
+    /// Space up to `end`, or more; up to where.
+    fn take_ahead(&self, active: &Active, end: u64, is_large: bool) -> io::Result<u64> {
+        let from = active.allocated;
+        if is_large {
+            return active.file.reserve(from, end).map(|()| end);
+        }
+        let chunks = from + (end - from).next_multiple_of(self.sizes.chunk_bytes);
+        match active.file.allocate(from, chunks) {
+            Ok(()) => Ok(chunks),
+            // Near the end of the space that there is, less than a chunk will do.
+            Err(error) if is_full(&error) => active.file.allocate(from, end).map(|()| end),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ struct State {
     /// Bytes that can still be allocated.
     room: Option<u64>,
     fails_to_sync: bool,
+    /// The next space that is taken ahead is not made durable.
+    fails_to_allocate: bool,
 }
 
 /// What a power cut leaves of a file.
@@ -48,6 +50,10 @@ impl FaultyDisk {
 
     pub fn fail_to_sync(&self) {
         self.0.lock().unwrap().fails_to_sync = true;
+    }
+
+    pub fn fail_to_allocate(&self) {
+        self.0.lock().unwrap().fails_to_allocate = true;
     }
 
     /// Power cut: of what was not synced, any pieces may have reached the disk.
@@ -118,6 +124,9 @@ impl DiskFile for FaultyFile {
     }
 
     fn allocate(&self, from: u64, to: u64) -> io::Result<()> {
+        if std::mem::take(&mut self.disk.0.lock().unwrap().fails_to_allocate) {
+            return Err(io::Error::other("the disk is gone"));
+        }
         self.disk.take_room(to - from)?;
         self.inner.allocate(from, to)?;
         self.with(|image| image.write(from, &vec![0; (to - from) as usize]));

@@ -172,6 +172,23 @@ fn a_failed_sync_ends_everything_and_answers_nobody_as_done() {
     assert_eq!(ledger.stats().entries, before, "readers saw nothing of it");
 }
 
+/// A sync that fails may lose what anybody had written: that it was another one's payload does not make this one durable.
+#[test]
+fn a_failed_sync_of_space_for_one_payload_makes_nobody_else_s_durable() {
+    let home = Home::new();
+    let disk = FaultyDisk::default();
+    let (ledger, _) = home.open_on(Arc::new(disk.clone())).unwrap();
+    ledger.payloads().put(b"of a call that is about to be committed").unwrap();
+    disk.fail_to_allocate();
+    assert!(ledger.payloads().put(&[7; 16 << 10]).is_err());
+    let synced = latchgate_monitor::ports::Commit { payload: Durability::Synced, ..commit(config("p")) };
+    assert!(matches!(pollster::block_on(ledger.commit(synced)), Err(CommitError::Closed(_))));
+    assert_eq!(
+        home.fatal.lock().unwrap().clone(),
+        ["writing the ledger failed: the payload store has failed"]
+    );
+}
+
 #[test]
 fn no_segment_is_started_without_room_in_it() {
     let home = Home::new();
