@@ -33,6 +33,7 @@ mod recover;
 mod scan;
 mod sealed;
 mod segment;
+mod serve;
 mod signers;
 pub mod snapshot;
 pub mod state;

@@ -1,11 +1,10 @@
-//! The queue in front of the writer: what waits becomes one batch, and each commit gets its answer.
+//! The queue in front of the writer, and what begins and ends with it.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use latchgate_monitor::ports::{Commit, CommitError, Durability};
@@ -13,17 +12,12 @@ use latchgate_wire::entry::{Body, GateStopped, Signed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::lock::Lock;
+use crate::serve::{self, End};
 use crate::writer::{Rejection, Verdict, Writer};
 use crate::{checkpoint, indexer, proofread};
 
 /// Commits that may wait; callers beyond wait to be let in.
 const WAITING_MAX: usize = 4096;
-/// Commits judged and synced together.
-const BATCH_MAX: usize = 512;
-/// While callers come in numbers, a batch lets this long pass before it closes: about a sync's time, for which those who come
-/// late would wait anyway. One caller alone never waits.
-const GATHERING: Duration = Duration::from_micros(150);
-
 /// Called once when the log can no longer be trusted. It is not expected to return in production.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -35,28 +29,24 @@ pub fn exit_process() -> OnFatal {
     })
 }
 
-enum Job {
-    Commit { commit: Box<Commit>, answer: oneshot::Sender<Verdict>, _slot: OwnedSemaphorePermit },
+/// What the writer is asked for.
+pub enum Job {
+    Commit { commit: Box<Commit>, answer: oneshot::Sender<Verdict>, slot: OwnedSemaphorePermit },
     Rotate(Box<Rotate>),
     Close(Close),
 }
 
 /// Another key for the log.
-struct Rotate {
-    key: SigningKey,
-    signed: Signed,
-    answer: oneshot::Sender<Verdict>,
+pub struct Rotate {
+    pub key: SigningKey,
+    pub signed: Signed,
+    pub answer: oneshot::Sender<Verdict>,
 }
 
-/// What ends a batch and is done behind it.
-enum Last {
-    Rotate(Box<Rotate>),
-    Close(Close),
-}
-
-struct Close {
-    reason: String,
-    answer: oneshot::Sender<Result<(), CommitError>>,
+/// The end of the log for this process.
+pub struct Close {
+    pub reason: String,
+    pub answer: oneshot::Sender<Result<(), CommitError>>,
 }
 
 /// The callers' end.
@@ -67,10 +57,16 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// A queue and its other end.
+    pub fn new() -> (Self, Receiver<Job>) {
+        let (jobs, waiting) = mpsc::channel();
+        (Self { jobs, slots: Arc::new(Semaphore::new(WAITING_MAX)) }, waiting)
+    }
+
     pub async fn commit(&self, commit: Commit) -> Verdict {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| ended())?;
         let (answer, verdict) = oneshot::channel();
-        self.jobs.send(Job::Commit { commit: Box::new(commit), answer, _slot: slot }).map_err(|_| ended())?;
+        self.jobs.send(Job::Commit { commit: Box::new(commit), answer, slot }).map_err(|_| ended())?;
         verdict.await.map_err(|_| ended())?
     }
 
@@ -104,7 +100,7 @@ pub struct Running {
 
 /// Starts the thread. It ends at a close, at a fatal failure, or when every [`Queue`] is gone.
 pub fn start(running: Running) -> io::Result<(Queue, JoinHandle<()>)> {
-    let (jobs, waiting) = mpsc::channel();
+    let (queue, waiting) = Queue::new();
     let on_fatal = Arc::clone(&running.on_fatal);
     let run = move || {
         // A panic leaves the state in doubt, as a failed write does.
@@ -113,45 +109,22 @@ pub fn start(running: Running) -> io::Result<(Queue, JoinHandle<()>)> {
         }
     };
     let handle = std::thread::Builder::new().name("ledger".into()).spawn(run)?;
-    Ok((Queue { jobs, slots: Arc::new(Semaphore::new(WAITING_MAX)) }, handle))
+    Ok((queue, handle))
 }
 
 impl Running {
     fn run(mut self, waiting: &Receiver<Job>) {
-        let mut is_crowded = false;
-        while let Ok(first) = waiting.recv() {
-            if is_crowded {
-                std::thread::sleep(GATHERING);
+        let Self { writer, checkpoints, index, .. } = &mut self;
+        let ended = serve::serve(writer, waiting, |verdicts| tell(checkpoints, index.as_ref(), verdicts));
+        match ended {
+            End::Closed(Close { reason, answer }) => {
+                let closed = self.close(reason);
+                // Whoever closed may not wait for it.
+                let _ = answer.send(closed);
+                return;
             }
-            match self.serve(first, waiting, &mut is_crowded) {
-                Ok(None) => {}
-                Ok(Some(Last::Rotate(rotate))) => {
-                    let Rotate { key, signed, answer } = *rotate;
-                    match self.writer.rotate(&key, signed) {
-                        Ok(verdict) => {
-                            let verdicts = [verdict];
-                            self.tell(&verdicts);
-                            let [verdict] = verdicts;
-                            // Whoever asked may have gone; the entry stands.
-                            let _ = answer.send(verdict);
-                        }
-                        Err(error) => {
-                            (self.on_fatal)(&format!("writing the ledger failed: {error}"));
-                            break;
-                        }
-                    }
-                }
-                Ok(Some(Last::Close(Close { reason, answer }))) => {
-                    let closed = self.close(reason);
-                    // Whoever closed may not wait for it.
-                    let _ = answer.send(closed);
-                    return;
-                }
-                Err(error) => {
-                    (self.on_fatal)(&format!("writing the ledger failed: {error}"));
-                    break;
-                }
-            }
+            End::Failed(error) => (self.on_fatal)(&format!("writing the ledger failed: {error}")),
+            End::Alone => {}
         }
         self.checkpoints.stop();
         if let Some(proofread) = self.proofread {
@@ -163,50 +136,6 @@ impl Running {
         drop(self.lock);
     }
 
-    /// One batch: `first` and what waits behind it, up to what ends a batch. `is_crowded` says afterwards whether there were several.
-    fn serve(
-        &mut self,
-        first: Job,
-        waiting: &Receiver<Job>,
-        is_crowded: &mut bool,
-    ) -> io::Result<Option<Last>> {
-        let (mut commits, mut answers, mut last) = (Vec::new(), Vec::new(), None);
-        let mut next = Some(first);
-        while let Some(job) = next {
-            match job {
-                Job::Commit { commit, answer, _slot } => {
-                    commits.push(*commit);
-                    answers.push((answer, _slot));
-                }
-                Job::Rotate(asked) => {
-                    last = Some(Last::Rotate(asked));
-                    break;
-                }
-                Job::Close(asked) => {
-                    last = Some(Last::Close(asked));
-                    break;
-                }
-            }
-            next = if commits.len() < BATCH_MAX { waiting.try_recv().ok() } else { None };
-        }
-        *is_crowded = commits.len() > 1;
-        let verdicts = self.writer.commit(commits)?;
-        self.tell(&verdicts);
-        for (verdict, (answer, _slot)) in verdicts.into_iter().zip(answers) {
-            // A caller that is gone asked for an entry that stands all the same.
-            let _ = answer.send(verdict);
-        }
-        Ok(last)
-    }
-
-    /// Lets the threads behind the log know of its growth.
-    fn tell(&self, verdicts: &[Verdict]) {
-        if let Some(index) = &self.index {
-            index.feed.give(verdicts.iter().flatten().map(|committed| Arc::clone(&committed.line)));
-        }
-        self.checkpoints.asker.grown();
-    }
-
     fn close(mut self, reason: String) -> Result<(), CommitError> {
         let stopped = Commit {
             trace_id: None,
@@ -215,7 +144,7 @@ impl Running {
         };
         let failed = |error: io::Error| CommitError::Closed(format!("closing the ledger failed: {error}"));
         let verdicts = self.writer.commit(vec![stopped]).map_err(failed)?;
-        self.tell(&verdicts);
+        tell(&self.checkpoints, self.index.as_ref(), &verdicts);
         self.writer.tail.seal().map_err(failed)?;
         self.writer.payloads.close().map_err(failed)?;
         self.checkpoints.finish();
@@ -231,6 +160,14 @@ impl Running {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Lets the threads behind the log know of its growth.
+fn tell(checkpoints: &checkpoint::Thread, index: Option<&indexer::Thread>, verdicts: &[Verdict]) {
+    if let Some(index) = index {
+        index.feed.give(verdicts.iter().flatten().map(|committed| Arc::clone(&committed.line)));
+    }
+    checkpoints.asker.grown();
 }
 
 impl From<CommitError> for Rejection {

@@ -7,6 +7,7 @@ mod query;
 mod recovery;
 mod replay;
 mod sealed;
+mod schedules;
 mod tiles;
 mod verify;
 mod writer;
