@@ -46,6 +46,11 @@ impl<'a> Load<'a> {
         self.answered.lock().unwrap().len()
     }
 
+    /// How many were answered that the gate cannot take any now.
+    pub fn refused(&self) -> usize {
+        self.answered.lock().unwrap().iter().filter(|answered| answered.status == 503).count()
+    }
+
     pub fn promises(self) -> Vec<Answered> {
         self.answered.into_inner().unwrap()
     }

@@ -1,14 +1,19 @@
-//! A disk of a few megabytes that a test can fill: a tmpfs on a directory, unmounted with the test.
+//! A disk of a few megabytes that a test can fill: a tmpfs, or a file of blocks, on a directory, unmounted with the test.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use tempfile::NamedTempFile;
 
 use crate::binary::Ran;
 
 pub struct Tmpfs {
     dir: PathBuf,
+    /// The blocks, if they lie in a file.
+    _blocks: Option<NamedTempFile>,
 }
 
 impl Tmpfs {
@@ -25,7 +30,34 @@ impl Tmpfs {
         fs::create_dir_all(dir).unwrap();
         let options = format!("size={bytes},mode=0700");
         Ran::of(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir)).exited(0);
-        Some(Self { dir: dir.to_owned() })
+        Some(Self { dir: dir.to_owned(), _blocks: None })
+    }
+
+    /// As [`Self::mount`], with an ext4 on a loop device. Only root can, where there are loop devices: `None` otherwise, and that
+    /// is said.
+    ///
+    /// # Panics
+    /// If the blocks cannot be made.
+    pub fn mount_blocks(dir: &Path, bytes: u64) -> Option<Self> {
+        let left_out = |why: &str| eprintln!("LEFT OUT: a disk of blocks cannot be mounted: {why}");
+        if !rustix::process::geteuid().is_root() {
+            left_out("only root can");
+            return None;
+        }
+        let blocks = NamedTempFile::new_in("/tmp").unwrap();
+        blocks.as_file().set_len(bytes).unwrap();
+        if Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(blocks.path()).status().is_err() {
+            left_out("there is no mkfs.ext4");
+            return None;
+        }
+        fs::create_dir_all(dir).unwrap();
+        let ran = Ran::of(Command::new("mount").args(["-o", "loop"]).arg(blocks.path()).arg(dir));
+        if ran.code != 0 {
+            left_out(ran.stderr.trim());
+            return None;
+        }
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
+        Some(Self { dir: dir.to_owned(), _blocks: Some(blocks) })
     }
 
     /// Takes all the room that is left.
@@ -34,7 +66,7 @@ impl Tmpfs {
     /// If there is room in the end.
     pub fn fill(&self) {
         self.fill_but(0);
-        assert_eq!(self.room(), 0, "the disk is full");
+        assert!(self.room() < PAGE_BYTES as u64, "the disk is full");
     }
 
     /// Takes the room that is left, but for so many bytes.
