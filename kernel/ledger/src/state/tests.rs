@@ -103,7 +103,9 @@ fn refused(refusal: Refusal) -> Result<u64, Objection> {
 }
 
 mod authority;
+mod differential;
 mod races;
+mod reference;
 
 // Grants, sessions, budgets
 
