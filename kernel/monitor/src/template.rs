@@ -88,6 +88,14 @@ impl CompiledTemplate {
         }
     }
 
+    /// Whether a call can go to the host of this name.
+    pub fn may_reach(&self, host: &str) -> bool {
+        match &self.0 {
+            Kind::Http(template) => template.may_reach(host),
+            Kind::Fs(_) => false,
+        }
+    }
+
     /// The operation that `args` ask for. They must have passed the manifest's request schema, defaults filled in.
     ///
     /// # Errors

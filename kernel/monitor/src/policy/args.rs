@@ -107,6 +107,13 @@ impl Record {
         }
     }
 
+    /// The least that fits: required members alone, each text this one.
+    pub fn least(&self, text: &str) -> Value {
+        let required = self.members.iter().filter(|(_, member)| member.required);
+        let least = required.map(|(name, member)| (name.clone(), member.shape.least(text)));
+        Value::Object(least.collect())
+    }
+
     /// The values of `args` that have a type, and the names of those that have none.
     ///
     /// # Errors
@@ -127,6 +134,16 @@ impl Shape {
             return Scalar::of(schema.get("items")?).map(Self::Set);
         }
         Record::of(schema).map(Self::Record)
+    }
+
+    fn least(&self, text: &str) -> Value {
+        match self {
+            Self::Scalar(Scalar::Text) => text.into(),
+            Self::Scalar(Scalar::Integer | Scalar::Decimal) => 0.into(),
+            Self::Scalar(Scalar::Boolean) => false.into(),
+            Self::Set(_) => json!([]),
+            Self::Record(record) => record.least(text),
+        }
     }
 
     fn cedar_type(&self) -> Value {

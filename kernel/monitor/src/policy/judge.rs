@@ -75,7 +75,8 @@ impl<'a> Agent<'a> {
 }
 
 impl Policy {
-    /// Judges one call: Deny beats Ask beats Allow, over rules and over the steps of the plan.
+    /// Judges one call: Deny beats Ask beats Allow, over rules and over the steps of the plan. An allow beats those asks that
+    /// it names (`@instead_of`), and no others.
     ///
     /// Of several satisfied rules with the verdict's effect the first written decides, in the order of the sources'
     /// names; its `@at_most` is the one that applies, even where a later rule permits the same without a limit.
@@ -108,7 +109,12 @@ impl Policy {
     }
 
     /// The action, its groups and the principal in its group.
-    fn entities(&self, action: &Action, principal: &Principal, uid: &EntityUid) -> Option<Entities> {
+    pub(super) fn entities(
+        &self,
+        action: &Action,
+        principal: &Principal,
+        uid: &EntityUid,
+    ) -> Option<Entities> {
         let group = match principal {
             Principal::Uid(_) => "uid",
             Principal::Jail(_) => "jail",
@@ -120,7 +126,7 @@ impl Policy {
     }
 
     /// Checked against the schema: rules were validated for requests of that form and no other.
-    fn request(
+    pub(super) fn request(
         &self,
         action: &Action,
         question: &Question<'_>,
@@ -139,22 +145,30 @@ impl Policy {
     }
 
     fn judge_step(&self, action: &Action, request: &Request, entities: &Entities) -> Judgement {
+        let found = self.found(action, request, entities);
+        let asking = found.asking();
+        let how = asking.iter().fold(Asking::default(), |how, rule| how.and(rule.asking));
+        match (found.denied, asking.first().copied().or(found.allowing)) {
+            (Some(denial), _) => denial,
+            (None, Some(rule)) => Judgement { asking: how, ..Judgement::by(rule) },
+            (None, None) => Judgement::deny(DEFAULT),
+        }
+    }
+
+    /// What the rules find in one step.
+    pub(super) fn found(&self, action: &Action, request: &Request, entities: &Entities) -> Found<'_> {
         let response = Authorizer::new().is_authorized(request, &action.rules, entities);
         let satisfied = self.in_order(response.diagnostics().reason());
         match response.decision() {
-            Decision::Deny => match satisfied.first() {
-                Some(rule) => Judgement::by(rule),
-                None => self.failed(&response).unwrap_or_else(|| Judgement::deny(DEFAULT)),
-            },
+            Decision::Deny => {
+                let denial = match satisfied.first() {
+                    Some(rule) => Judgement::by(rule),
+                    None => self.failed(&response).unwrap_or_else(|| Judgement::deny(DEFAULT)),
+                };
+                Found { denied: Some(denial), ..Found::default() }
+            }
             // Cedar skips a rule that errors, even a forbid; here its failure denies.
-            Decision::Allow => self.failed(&response).unwrap_or_else(|| {
-                let mut asking = satisfied.iter().filter(|rule| matches!(rule.effect, Effect::Ask(_)));
-                let how = asking.clone().fold(Asking::default(), |how, rule| how.and(rule.asking));
-                asking.next().or(satisfied.first()).map_or_else(
-                    || Judgement::deny(DEFAULT),
-                    |rule| Judgement { asking: how, ..Judgement::by(rule) },
-                )
-            }),
+            Decision::Allow => Found { denied: self.failed(&response), ..Found::of(satisfied) },
         }
     }
 
@@ -175,6 +189,38 @@ impl Policy {
             ids.filter_map(|id| self.rule_places.get::<str>(id.as_ref())).copied().collect();
         places.sort_unstable();
         places.into_iter().filter_map(|place| self.rules.get(place)).collect()
+    }
+}
+
+/// The rules that a step satisfies, in the order in which they were written.
+#[derive(Default)]
+pub(super) struct Found<'r> {
+    /// A forbid, a rule that could not be evaluated, or no permit at all.
+    pub denied: Option<Judgement>,
+    asks: Vec<&'r Rule>,
+    /// The allow that decides where nobody is asked.
+    pub allowing: Option<&'r Rule>,
+    allows: Vec<&'r Rule>,
+}
+
+impl<'r> Found<'r> {
+    fn of(permits: Vec<&'r Rule>) -> Self {
+        let (asks, allows): (Vec<_>, Vec<_>) =
+            permits.into_iter().partition(|rule| matches!(rule.effect, Effect::Ask(_)));
+        let mut found = Self { asks, allows, ..Self::default() };
+        // One that stands for a question comes first: another must not take its limit away.
+        let instead = found.asks.iter().find_map(|ask| found.instead(ask));
+        found.allowing = instead.or(found.allows.first().copied());
+        found
+    }
+
+    /// The asks that no allow stands for.
+    pub fn asking(&self) -> Vec<&'r Rule> {
+        self.asks.iter().copied().filter(|ask| self.instead(ask).is_none()).collect()
+    }
+
+    fn instead(&self, ask: &Rule) -> Option<&'r Rule> {
+        self.allows.iter().copied().find(|allow| allow.instead_of.contains(&ask.id))
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::Record;
 use super::budget::Budget;
 use super::names;
-use super::rule::Rule;
+use super::rule::{Effect, Rule};
 use super::schema::{self, ActionType, GATE};
 use super::source::{Loaded, Place, PolicyError, Source, Written};
 use crate::manifest::Manifest;
@@ -179,8 +179,10 @@ fn read(
 ) -> Result<(Vec<Rule>, Vec<cedar::Policy>), Vec<PolicyError>> {
     let types = [real.to_vec(), schema::model_actions(real)].concat();
     let schema = read_schema(&schema::cedar_schema(&types)).map_err(|error| vec![error])?;
-    let mut reading = Reading { types: &types, rules: Vec::new(), written: Vec::new(), errors };
+    let mut reading =
+        Reading { types: &types, rules: Vec::new(), written: Vec::new(), stand_ins: Vec::new(), errors };
     sources.iter().for_each(|source| reading.source(source));
+    reading.stand_ins();
     reading.validate(&schema);
     if reading.errors.is_empty() {
         return Ok((reading.rules, reading.written.into_iter().map(|(rule, _)| rule).collect()));
@@ -196,6 +198,8 @@ struct Reading<'s> {
     types: &'s [ActionType],
     rules: Vec<Rule>,
     written: Vec<(cedar::Policy, Place<'s>)>,
+    /// Ids of rules that name others, with their places.
+    stand_ins: Vec<(String, Place<'s>)>,
     errors: Vec<PolicyError>,
 }
 
@@ -238,6 +242,9 @@ impl<'s> Reading<'s> {
             }
             Ok(rule) => {
                 let id = rule.id.clone();
+                if !rule.instead_of.is_empty() {
+                    self.stand_ins.push((id.clone(), place.clone()));
+                }
                 self.rules.push(rule);
                 Some(id)
             }
@@ -249,6 +256,28 @@ impl<'s> Reading<'s> {
         // Rules without a usable name are validated too; `:` keeps theirs apart from any @id.
         let id = id.unwrap_or_else(|| format!("rule:{}", self.written.len() + 1));
         self.written.push((written.new_id(PolicyId::new(id)), place));
+    }
+
+    /// What `@instead_of` names must be there and ask one operator: where more are asked, no rule answers for them.
+    fn stand_ins(&mut self) {
+        for (id, place) in &self.stand_ins {
+            let rule = self.rules.iter().find(|rule| rule.id == *id);
+            for name in rule.into_iter().flat_map(|rule| &rule.instead_of) {
+                let named = self.rules.iter().find(|rule| rule.id == *name);
+                let problem = match named.map(|rule| (&rule.effect, rule.asking.needs_more_than(1))) {
+                    Some((Effect::Ask(_), false)) => continue,
+                    Some((Effect::Ask(_), true)) => {
+                        format!("@instead_of names `{name}`, which asks several operators")
+                    }
+                    Some((Effect::Allow | Effect::Deny, _)) => {
+                        format!("@instead_of names `{name}`, which does not ask")
+                    }
+                    None => format!("@instead_of names `{name}`, and there is no such rule"),
+                };
+                let remedy = "name rules that ask one operator, or remove it";
+                self.errors.push(place.error_at("instead_of", problem, remedy));
+            }
+        }
     }
 
     fn validate(&mut self, schema: &Schema) {

@@ -10,6 +10,7 @@
 //! Read [`Policy::load`], then [`Policy::judge`]; `schema` says what rules can speak about. [`rules`] compiles the plain
 //! rules of users to Cedar, which then goes the same way.
 
+mod allowance;
 mod args;
 mod at_most;
 mod budget;
@@ -30,6 +31,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::{Allowance, Asker, FILE_PREFIX, HostName, HostNameError, Trial};
 pub use args::Unrepresentable;
 pub use at_most::AtMost;
 pub use budget::Budget;

@@ -19,6 +19,8 @@ pub(super) struct Rule {
     /// Of a permit.
     pub at_most: Option<AtMost>,
     pub asking: Asking,
+    /// Of an allow: the asks that need not be answered where this rule is satisfied.
+    pub instead_of: Vec<String>,
     /// Of the rule as written: a rule is more than its name.
     pub digest: Digest,
 }
@@ -68,6 +70,7 @@ impl Rule {
     pub fn read(rule: &cedar::Policy, place: &Place<'_>) -> Result<Self, Vec<PolicyError>> {
         let mut errors = Vec::new();
         let (mut id, mut ask, mut reason, mut rate) = (None, None, None, None);
+        let mut instead_of = Vec::new();
         let mut asking = Asking::default();
         for (name, value) in rule.annotations() {
             let read = match name {
@@ -77,6 +80,7 @@ impl Rule {
                 "at_most" => read_rate(value, place).map(|value| rate = Some(value)),
                 "expires" => read_expiry(value, place).map(|value| asking.expires_s = Some(value)),
                 "approvers" => read_approvers(value, place).map(|value| asking.approvers = value),
+                "instead_of" => read_names(value, place).map(|value| instead_of = value),
                 _ => Err(unknown(name, place)),
             };
             errors.extend(read.err());
@@ -87,6 +91,10 @@ impl Rule {
         if rate.is_some() && rule.effect() == cedar::Effect::Forbid {
             let remedy = "annotate a permit, or remove @at_most: what is forbidden has no limit to count";
             errors.push(place.error_at("at_most", "@at_most on a forbid", remedy));
+        }
+        if !instead_of.is_empty() && (ask.is_some() || rule.effect() == cedar::Effect::Forbid) {
+            let remedy = "annotate a permit without @ask, or remove @instead_of";
+            errors.push(place.error_at("instead_of", "@instead_of on a rule that does not allow", remedy));
         }
         if ask.is_none() {
             for name in ["expires", "approvers"].into_iter().filter(|name| rule.annotation(name).is_some()) {
@@ -108,7 +116,7 @@ impl Rule {
             Some(id) if errors.is_empty() => {
                 let at_most = rate.map(|rate| rate.of(&id));
                 let digest = Digest::of(rule.to_string().as_bytes());
-                Ok(Self { digest, id, effect, reason, at_most, asking })
+                Ok(Self { digest, id, effect, reason, at_most, asking, instead_of })
             }
             _ => Err(errors),
         }
@@ -124,6 +132,15 @@ fn read_id(value: &str, place: &Place<'_>) -> Result<String, PolicyError> {
         return Ok(value.to_owned());
     }
     Err(place.error_at("id", "@id is no name", "use 1 to 64 of A-Z a-z 0-9 . _ -"))
+}
+
+fn read_names(value: &str, place: &Place<'_>) -> Result<Vec<String>, PolicyError> {
+    let names: Vec<String> = value.split(' ').map(str::to_owned).collect();
+    if names.iter().all(|name| latchgate_wire::principal::is_name(name)) {
+        return Ok(names);
+    }
+    let remedy = "write the @id of each ask, with one space between two, as in @instead_of(\"ask-to-fetch\")";
+    Err(place.error_at("instead_of", "@instead_of names no rules", remedy))
 }
 
 fn read_text(name: &str, value: &str, place: &Place<'_>) -> Result<String, PolicyError> {
@@ -165,6 +182,6 @@ fn unknown(name: &str, place: &Place<'_>) -> PolicyError {
     place.error_at(
         name,
         format!("unknown annotation @{name}"),
-        "use @id, @reason, @ask, @expires, @approvers or @at_most",
+        "use @id, @reason, @ask, @expires, @approvers, @instead_of or @at_most",
     )
 }

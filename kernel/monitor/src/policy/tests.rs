@@ -75,6 +75,41 @@ fn forbid_beats_ask_beats_allow() {
 }
 
 #[test]
+fn an_allow_stands_for_the_asks_that_it_names_and_no_others() {
+    let ask = |id: &str| format!("@id(\"{id}\") @ask(\"why\") permit (principal, action, resource);");
+    let allow = r#"@id("but") @at_most("2/1h") @instead_of("one two") permit (principal, action == Action::"file_read", resource);"#;
+    let forbid = r#"@id("no") forbid (principal, action, resource);"#;
+    for (rules, expected) in [
+        (vec![ask("one"), ask("two"), allow.to_owned()], "allow but"),
+        (vec![ask("one"), ask("two"), ask("three"), allow.to_owned()], "ask three"),
+        (vec![ask("one"), ask("two"), allow.to_owned(), forbid.to_owned()], "deny no"),
+        // Whoever wrote a limit meant it, whatever else would allow the call if nobody asked.
+        (vec![ALLOW_ALL.to_owned(), ask("one"), ask("two"), allow.to_owned()], "allow but"),
+    ] {
+        let policy = load(&rules.join("\n")).unwrap();
+        assert_eq!(verdict(&policy, "file_read", &file()), expected, "{rules:?}");
+        assert_ne!(verdict(&policy, "file_write", &file()), "allow but");
+    }
+}
+
+#[test]
+fn what_an_allow_stands_for_must_be_there_and_ask_one_person() {
+    let rules = |named: &str| {
+        format!(
+            "@id(\"two\") @ask(\"why\") @approvers(\"2\") permit (principal, action, resource);\n\
+                 @id(\"no\") forbid (principal, action == Action::\"file_read\", resource);\n\
+                 @id(\"but\")\n@instead_of(\"{named}\")\npermit (principal, action, resource);"
+        )
+    };
+    refused(&rules("gone"), 4, "`gone`, and there is no such rule");
+    refused(&rules("two"), 4, "`two`, which asks several operators");
+    refused(&rules("no"), 4, "`no`, which does not ask");
+    refused(&rules("a  b"), 4, "@instead_of names no rules");
+    let misplaced = "@id(\"a\")\n@instead_of(\"a\")\nforbid (principal, action, resource);";
+    refused(misplaced, 2, "@instead_of on a rule that does not allow");
+}
+
+#[test]
 fn the_first_written_of_equal_rules_is_named() {
     let text =
         r#"@id("z") forbid (principal, action, resource); @id("a") forbid (principal, action, resource);"#;

@@ -41,6 +41,12 @@ impl Egress {
         self.domains.contains(&Domain::Any)
     }
 
+    /// Whether the host is among those allowed.
+    pub(super) fn covers(&self, host: &Host<&str>) -> bool {
+        let name = host.to_string();
+        self.domains.iter().any(|domain| domain.covers(host, &name))
+    }
+
     /// Scheme, host and port of `url` are among those allowed. Addresses are the egress guard's business.
     ///
     /// # Errors
@@ -52,8 +58,7 @@ impl Egress {
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(TemplateError::new("expected a url with a host"));
         };
-        let name = host.to_string();
-        if !self.domains.iter().any(|domain| domain.covers(&host, &name)) {
+        if !self.covers(&host) {
             return Err(TemplateError::new("expected one of the hosts that this action may reach"));
         }
         // On loopback, services have whatever port was free; whether loopback is allowed at all the guard decides.

@@ -1,7 +1,7 @@
 //! HTTP templates: one request.
 
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use latchgate_wire::jcs;
 
@@ -60,6 +60,10 @@ impl HttpCompiled {
         Some(Self { method: template.method.clone(), url, headers, body, egress, response_bytes_max })
     }
 
+    pub(super) fn may_reach(&self, host: &str) -> bool {
+        self.url.may_reach(host, &self.egress)
+    }
+
     pub(super) fn expand(&self, args: &Args) -> Result<HttpStep, TemplateError> {
         let (url, target) = self.url.expand(args, &self.egress)?;
         let mut headers =
@@ -98,6 +102,13 @@ impl UrlTemplate {
             return Err("expected no `query` beside a url that is wholly one argument".into());
         }
         Ok(Self::Argument(name))
+    }
+
+    fn may_reach(&self, host: &str, egress: &Egress) -> bool {
+        match self {
+            Self::Argument(_) => egress.covers(&Host::Domain(host)),
+            Self::Literal(literal) => literal.sample.host_str() == Some(host),
+        }
     }
 
     fn check_egress(&self, egress: &Egress, wrong: &mut Vec<Violation>) {

@@ -24,6 +24,9 @@ pub(super) struct Rule {
     /// Of a rule that asks.
     #[serde(default)]
     pub approvers: Option<u32>,
+    /// Of a rule that allows: ids of rules that ask.
+    #[serde(default)]
+    pub instead_of: Several<String>,
     #[serde(default)]
     pub when: When,
 }

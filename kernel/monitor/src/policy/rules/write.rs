@@ -57,6 +57,14 @@ fn misplaced(rule: &Rule, at: &str, wrong: &mut Vec<Wrong>) {
             format!("write `then: ask`, or remove `{name}`"),
         ));
     }
+    if !rule.instead_of.0.is_empty() && rule.then != Then::Allow {
+        let remedy = "write `then: allow`, or remove `instead_of`";
+        wrong.push(Wrong::new(
+            format!("{at}/instead_of"),
+            "`instead_of` in a rule that does not allow",
+            remedy,
+        ));
+    }
     if rule.at_most.is_some() && rule.then == Then::Deny {
         let remedy = "remove it: what is denied has no limit to count";
         wrong.push(Wrong::new(format!("{at}/at_most"), "`at_most` in a rule that denies", remedy));
@@ -66,11 +74,13 @@ fn misplaced(rule: &Rule, at: &str, wrong: &mut Vec<Wrong>) {
 /// The texts of people come last, so that nothing in them is taken for another annotation's place.
 fn annotations(rule: &Rule, at: &str) -> Vec<Line> {
     let approvers = rule.approvers.map(|n| n.to_string());
+    let instead_of = (!rule.instead_of.0.is_empty()).then(|| rule.instead_of.0.join(" "));
     let annotations = [
         ("id", Some(&rule.id)),
         ("at_most", rule.at_most.as_ref()),
         ("expires", rule.expires.as_ref()),
         ("approvers", approvers.as_ref()),
+        ("instead_of", instead_of.as_ref()),
         ("ask", rule.ask.as_ref()),
         ("reason", rule.reason.as_ref()),
     ];
