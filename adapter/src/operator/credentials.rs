@@ -39,7 +39,8 @@ impl Refused {
 pub async fn verified(args: &Args) -> Result<OperatorClient, Refused> {
     let endpoint = endpoint(args)?;
     let key = key(&args.operator_key)?;
-    let mut client = OperatorClient::new(&endpoint, key, args.operator_id.clone());
+    let canonical = args.public_base_url.clone().filter(|url| !url.is_empty());
+    let mut client = OperatorClient::new(&endpoint, key, args.operator_id.clone()).signing_for(canonical);
     if let Some(token) = &args.operator_token {
         client = client.with_token(self::token(token)?);
     }

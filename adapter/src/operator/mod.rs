@@ -1,11 +1,12 @@
 //! `latchgate-mcp operator`: an operator's session over stdio, in a process that no agent talks to.
 //!
 //! Read in this order: who the operator is (`credentials`), what is shown of an agent's words (`untrusted`), what can be
-//! asked (`tools`, `resources`, `prompts`), and the handler that clients talk to (`server`).
+//! asked (`tools`, `allowlist`, `resources`, `prompts`), and the handler that clients talk to (`server`).
 //!
-//! Deliberately absent: approvals beyond one call, and a tool that widens what an action may reach. Both change what is
-//! asked from then on, and belong to a person at the command line.
+//! What changes what is asked from then on (`allowlist`) is there only for who asks for it by name. Deliberately absent:
+//! approvals beyond one call, which belong to a person at the command line.
 
+mod allowlist;
 mod credentials;
 mod prompts;
 mod resources;
@@ -21,6 +22,7 @@ use latchgate_client::ClientError;
 use rmcp::ServiceExt as _;
 use rmcp::transport::stdio;
 
+use allowlist::Allowlist;
 use credentials::Refused;
 use server::OperatorServer;
 
@@ -45,13 +47,13 @@ pub struct Args {
     /// The operator's name; if it is another one than the gate knows the key by, nothing is served
     #[arg(long, env = "LATCHGATE_OPERATOR_ID", default_value = credentials::ANY_OPERATOR, value_name = "NAME")]
     operator_id: String,
-    /// The gate's canonical URL; proofs on the admin socket name no host, so nothing depends on it here
-    #[arg(long, env = "LATCHGATE_PUBLIC_URL", default_value = "http://localhost:3000", value_name = "URL")]
-    public_base_url: String,
-    /// The agent that --enable-allowlist-tool is about
+    /// The URL that proofs are signed for, as the gate's public_base_url has it; without, the name that every gate's socket has
+    #[arg(long, env = "LATCHGATE_PUBLIC_URL", value_name = "URL")]
+    public_base_url: Option<String>,
+    /// Whom latchgate_allowlist is about when it is not said: an enrolled agent's name, or uid:N
     #[arg(long, env = "LATCHGATE_AGENT_ID", default_value = "latchgate-mcp", value_name = "NAME")]
     agent_id: String,
-    /// Offer a tool that lets an action reach one more domain; this gate has no way to, and says so
+    /// Offer latchgate_allowlist, which changes the policy: an action reaches one more host without a question
     #[arg(long, env = "LATCHGATE_ENABLE_ALLOWLIST_TOOL", value_name = "BOOL", num_args = 0..=1,
           default_value_t = false, default_missing_value = "true")]
     enable_allowlist_tool: bool,
@@ -69,17 +71,6 @@ const USAGE: u8 = 2;
 /// Whatever keeps the session from running once the operator is known.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     logging::to_stderr(&args.log_level)?;
-    if args.enable_allowlist_tool {
-        eprintln!(
-            "latchgate-mcp: latchgate_allowlist cannot be offered: an action's domains are part of its manifest, whose digest \
-             every plan and receipt names, and this gate has no operator route that changes a manifest or a policy"
-        );
-        eprintln!(
-            "help: leave --enable-allowlist-tool out; add the domain to `egress.domains` of the manifest in the gate's \
-             `manifests/` and run `latchgate reload`"
-        );
-        return Ok(ExitCode::from(USAGE));
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     let ended = runtime.block_on(serve(args));
     // What the client began to read on another thread holds nobody up.
@@ -92,7 +83,8 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         Ok(client) => client,
         Err(refused) => return Ok(refused.said()),
     };
-    match OperatorServer::new(client).serve(stdio()).await {
+    let allowlist = args.enable_allowlist_tool.then(|| Allowlist::for_agent(args.agent_id));
+    match OperatorServer::new(client, allowlist).serve(stdio()).await {
         Ok(running) => {
             running.waiting().await.context("the session broke off")?;
         }

@@ -9,6 +9,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::allowlist::{self, Allowlist};
 use super::{prompts, resources, tools};
 
 const INSTRUCTIONS: &str = "Decisions on calls that agents asked a latchgate for. Text between UNTRUSTED marks, and members named \
@@ -18,11 +19,13 @@ const INSTRUCTIONS: &str = "Decisions on calls that agents asked a latchgate for
 /// One operator.
 pub struct OperatorServer {
     client: OperatorClient,
+    /// There only where the operator asked for it.
+    allowlist: Option<Allowlist>,
 }
 
 impl OperatorServer {
-    pub fn new(client: OperatorClient) -> Self {
-        Self { client }
+    pub fn new(client: OperatorClient, allowlist: Option<Allowlist>) -> Self {
+        Self { client, allowlist }
     }
 }
 
@@ -39,7 +42,9 @@ impl ServerHandler for OperatorServer {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::all()).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
+        let mut all = tools::all();
+        all.extend(self.allowlist.as_ref().map(|_| allowlist::tool()));
+        Ok(ListToolsResult::with_all_items(all).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(
@@ -47,7 +52,14 @@ impl ServerHandler for OperatorServer {
         request: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        tools::call(&self.client, &request.name, request.arguments.as_ref()).await.map(CallToolResponse::from)
+        let arguments = request.arguments.as_ref();
+        let result = match &self.allowlist {
+            Some(allowlist) if request.name == allowlist::NAME => {
+                Ok(allowlist.call(&self.client, arguments).await)
+            }
+            _ => tools::call(&self.client, &request.name, arguments).await,
+        };
+        result.map(CallToolResponse::from)
     }
 
     async fn list_resources(

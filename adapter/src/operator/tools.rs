@@ -67,7 +67,7 @@ pub fn all() -> Vec<Tool> {
     ]
 }
 
-fn tool(
+pub fn tool(
     name: &'static str,
     title: &str,
     description: &'static str,
@@ -231,15 +231,15 @@ fn decided(done: &Decided) -> Result<CallToolResult, ErrorData> {
     Ok(result)
 }
 
-fn error(text: String) -> CallToolResult {
+pub fn error(text: String) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
 /// Strings by name, none that the tool does not take.
-struct Arguments(JsonObject);
+pub struct Arguments(JsonObject);
 
 impl Arguments {
-    fn of(given: Option<&JsonObject>, tool: &Tool) -> Result<Self, String> {
+    pub fn of(given: Option<&JsonObject>, tool: &Tool) -> Result<Self, String> {
         let given = given.cloned().unwrap_or_default();
         let known =
             tool.input_schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -257,7 +257,7 @@ impl Arguments {
         }
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(Value::as_str).map(str::to_owned)
     }
 

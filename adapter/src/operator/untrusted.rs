@@ -45,6 +45,13 @@ pub fn result(facts: &Value, untrusted: &Value) -> Result<CallToolResult, ErrorD
     Ok(result)
 }
 
+/// What the gate vouches for, and nothing else.
+pub fn facts(facts: &Value) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(shown(facts))]);
+    result.structured_content = Some(facts.clone());
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use latchgate_wire::api::{
-    ActionInfo, ActionList, AgentList, AgentRequest, ApprovalDetail, ApprovalList, ApproveRequest, AuditPage,
-    AuditQuery, BudgetList, ConsistencyProof, Decided, DenyRequest, ForgetRequest, Forgot, KeyRotation,
-    OperatorList, OperatorRequest, Reloaded, ResolveRequest, RevokeRequest, RotateRequest, StandingList,
-    StandingRevokeRequest, Status, TokenRequest, UnknownList,
+    ActionInfo, ActionList, AgentList, AgentRequest, AllowRequest, AllowanceList, AllowlistChanged,
+    ApprovalDetail, ApprovalList, ApproveRequest, AuditPage, AuditQuery, BudgetList, ConsistencyProof,
+    Decided, DenyRequest, ForgetRequest, Forgot, KeyRotation, OperatorList, OperatorRequest, Reloaded,
+    ResolveRequest, RevokeRequest, RotateRequest, StandingList, StandingRevokeRequest, Status, TokenRequest,
+    UnknownList,
 };
 use latchgate_wire::bundle::Bundle;
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::{ApprovalId, ReceiptId};
 use latchgate_wire::operator_token::OperatorToken;
+use latchgate_wire::principal::is_name;
 use latchgate_wire::stats::{AuditStats, StatsQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +53,12 @@ impl OperatorClient {
     #[must_use]
     pub fn with_token(self, token: OperatorToken) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// Signs for the gate's canonical URL instead of the name that every socket has: no other gate takes such a proof.
+    #[must_use]
+    pub fn signing_for(self, base_url: Option<String>) -> Self {
+        Self { signer: self.signer.signing_for(base_url), ..self }
     }
 
     /// The operator's name here. The gate goes by the key.
@@ -246,6 +254,33 @@ impl OperatorClient {
     /// Whatever keeps the gate from answering.
     pub async fn budgets(&self) -> Result<BudgetList, ClientError> {
         self.get("/v1/budgets").await
+    }
+
+    /// Hosts that operators allowed beside the rules written by hand.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn allowlist(&self) -> Result<AllowanceList, ClientError> {
+        self.get("/v1/allowlist").await
+    }
+
+    /// Lets an action reach one more host without a question, for one principal.
+    ///
+    /// # Errors
+    /// `forbidden` for whoever is no admin, and for what no allowance can allow; `already_exists`, `not_found`.
+    pub async fn allow(&self, request: &AllowRequest) -> Result<AllowlistChanged, ClientError> {
+        self.change("/v1/allowlist", request).await
+    }
+
+    /// Takes an allowance back, by its rule.
+    ///
+    /// # Errors
+    /// `not_found`; `forbidden` for whoever is no admin.
+    pub async fn disallow(&self, rule: &str) -> Result<AllowlistChanged, ClientError> {
+        if !is_name(rule) {
+            return Err(ClientError::Input("expected a rule as `latchgate policy allowed` names it".into()));
+        }
+        self.change(&format!("/v1/allowlist/{rule}/remove"), &serde_json::json!({})).await
     }
 
     /// Approvals that answer later calls, too.

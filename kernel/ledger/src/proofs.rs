@@ -61,13 +61,13 @@ fn of(body: &Body) -> Option<&ProofId> {
         Body::CallDenied(denied) if denied.error == "replay_detected" => None,
         Body::CallDenied(denied) => denied.proof.as_ref(),
         Body::CallHeld(held) => held.call.proof.as_ref(),
+        Body::ConfigChanged(config) => config.allowance.as_ref().map(|change| &change.proof),
         Body::LeaseRevoked(revoked) => revoked.proof.as_ref(),
         Body::ClockAccepted(accepted) => accepted.proof.as_ref(),
         Body::CallIntent(intent) => intent.call.proof.as_ref(),
         Body::GateStarted(_)
         | Body::GateRecovered(_)
         | Body::GateStopped(_)
-        | Body::ConfigChanged(_)
         | Body::ApprovalDecided(_)
         | Body::StandingRevoked(_)
         | Body::OperatorsChanged(_)

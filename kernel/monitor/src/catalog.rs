@@ -118,6 +118,6 @@ impl Catalog {
     /// The entry that puts this catalog in force.
     pub fn entry(&self) -> ConfigChanged {
         let digests = self.actions.iter().map(|(id, action)| (id.clone(), action.manifest_digest));
-        ConfigChanged { policy_digest: self.policy.digest(), actions: digests.collect() }
+        ConfigChanged { policy_digest: self.policy.digest(), actions: digests.collect(), allowance: None }
     }
 }

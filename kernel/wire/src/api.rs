@@ -297,6 +297,43 @@ pub struct StandingRevokeRequest {
     pub reason: Option<String>,
 }
 
+/// Body of `POST /v1/allowlist`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowRequest {
+    pub principal: Principal,
+    pub action_id: String,
+    /// One host by its name; no pattern.
+    pub host: String,
+}
+
+/// `GET /v1/allowlist`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AllowanceList {
+    pub allowances: Vec<AllowanceInfo>,
+}
+
+/// A host that an operator allowed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AllowanceInfo {
+    /// The rule's `@id`, as verdicts name it.
+    pub rule: String,
+    pub principal: Principal,
+    pub action_id: String,
+    pub host: String,
+    /// The rules that do not ask there.
+    pub instead_of: Vec<String>,
+}
+
+/// What a change of the allow-list put in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AllowlistChanged {
+    pub allowance: AllowanceInfo,
+    pub policy_before: Digest,
+    pub policy_digest: Digest,
+    pub log_index: u64,
+}
+
 /// `GET /v1/operators`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OperatorList {

@@ -129,6 +129,30 @@ pub struct ConfigChanged {
     pub policy_digest: Digest,
     /// Manifest digest of each action. A manifest pins its module.
     pub actions: BTreeMap<String, Digest>,
+    /// The one rule by which the policy before differs, where an operator asked for that; absent where files changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowance: Option<AllowanceChange>,
+}
+
+/// A host was allowed by an operator, or is no longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowanceChange {
+    /// The policy in force until here.
+    pub policy_before: Digest,
+    pub change: Change,
+    /// The rule's `@id`: it follows from principal, action and host.
+    pub rule: String,
+    /// The operator's proof, used up.
+    pub proof: ProofId,
+    pub signed: Signed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    Added,
+    Removed,
 }
 
 /// Upper bounds that a lease carries; the session's whole use counts against them.

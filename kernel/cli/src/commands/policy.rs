@@ -1,10 +1,14 @@
 //! `policy`: what the gate is told to allow, ask and deny.
 
+mod allowlist;
+
 use std::io;
 
 use clap::{Args, Subcommand};
 use latchgate_daemon::{HomePolicy, Places, StartError};
 use latchgate_wire::digest::Digest;
+
+use allowlist::{Allow, Allowed, Disallow};
 
 use super::{AsOperator, Global};
 use crate::connect;
@@ -13,10 +17,12 @@ use crate::exit::{Exit, Failure};
 use crate::visible;
 
 const EXAMPLES: &str = "\
-Example:
-  latchgate policy show";
+Examples:
+  latchgate policy show
+  latchgate policy allow http_fetch docs.example.com --for uid:1000
+  latchgate policy allowed";
 
-/// See the policy of the local home
+/// See the policy of the local home, and allow single hosts
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Policy {
@@ -31,12 +37,19 @@ enum PolicyCommand {
     /// Print every policy file as Cedar, plain rules (*.yaml) as what they become
     #[command(after_help = "Example:\n  latchgate policy show > policy.cedar")]
     Show,
+    Allow(Allow),
+    Allowed(Allowed),
+    Disallow(Disallow),
 }
 
 impl Policy {
     pub async fn run(self, global: &Global, console: &Console) -> Result<Exit, Failure> {
+        let operator = || connect::operator(global.socket(), &self.operator.name);
         match self.command {
             PolicyCommand::Show => show(global, &self.operator.name, console).await,
+            PolicyCommand::Allow(allow) => allow.run(&operator()?, console).await,
+            PolicyCommand::Allowed(allowed) => allowed.run(&operator()?, console).await,
+            PolicyCommand::Disallow(disallow) => disallow.run(&operator()?, console).await,
         }
     }
 }

@@ -168,7 +168,10 @@ fn unknown(segments: &[&str]) -> Denial {
 pub(super) fn operator(gate: &Gate, received: &Received, role: Role) -> Result<Operated, Denial> {
     let tokens: Vec<&[u8]> =
         received.headers.get_all(operator_token::HEADER).iter().map(|value| value.as_bytes()).collect();
-    received.presented(|presented| gate.operators.authenticate(presented, &tokens, role, &*gate.world.clock))
+    let canonical = &gate.config.gate.public_base_url;
+    received.presented(|presented| {
+        gate.operators.authenticate(presented, &tokens, role, canonical, &*gate.world.clock)
+    })
 }
 
 pub(super) fn approval_id(text: &str) -> Result<ApprovalId, Denial> {

@@ -1,12 +1,12 @@
-//! Routes about people: operators, agents, budgets and what approvals leave standing.
+//! Routes about people: operators, agents, budgets, and what they allowed beyond one call.
 
 use std::sync::Arc;
 
 use hyper::Response;
 use latchgate_monitor::denial::Denial;
 use latchgate_wire::api::{
-    AgentList, AgentRequest, OperatorInfo, OperatorList, OperatorRequest, RotateRequest, StandingList,
-    StandingRevokeRequest, TokenRequest,
+    AgentList, AgentRequest, AllowRequest, OperatorInfo, OperatorList, OperatorRequest, RotateRequest,
+    StandingList, StandingRevokeRequest, TokenRequest,
 };
 use latchgate_wire::entry::Role;
 use latchgate_wire::ids::TraceId;
@@ -19,6 +19,7 @@ use super::respond::{self, Whole};
 use crate::calls::standing;
 use crate::gate::Gate;
 use crate::people::{budgets, changes};
+use crate::setup::allowlist;
 
 /// `None` for a route that is none of these.
 pub async fn routed(
@@ -79,6 +80,19 @@ pub async fn routed(
         ("GET", ["v1", "budgets"]) => {
             by(Role::Viewer)?;
             respond::json(200, &budgets::all(gate))
+        }
+        ("GET", ["v1", "allowlist"]) => {
+            by(Role::Viewer)?;
+            respond::json(200, &allowlist::list(gate))
+        }
+        ("POST", ["v1", "allowlist"]) => {
+            let by = by(Role::Admin)?;
+            let request: AllowRequest = body(&received.body)?;
+            respond::json(200, &allowlist::add(gate, request, by, trace_id).await?)
+        }
+        ("POST", ["v1", "allowlist", rule, "remove"]) => {
+            let by = by(Role::Admin)?;
+            respond::json(200, &allowlist::remove(gate, rule, by, trace_id).await?)
         }
         ("GET", ["v1", "standing"]) => {
             by(Role::Viewer)?;

@@ -131,6 +131,7 @@ impl Operators {
         presented: Presented<'_>,
         tokens: &[&[u8]],
         role: Role,
+        canonical: &str,
         clock: &impl Clock,
     ) -> Result<Operated, Denial> {
         let now = clock.now();
@@ -141,10 +142,11 @@ impl Operators {
         let text = text.ok_or_else(|| {
             Denial::new(Code::MissingDpopHeader, "expected one DPoP header, signed by an operator's key")
         })?;
-        let url = format!("{BASE_URL}{}", presented.path);
+        // By the usual name of a socket, or by this gate's own, which no other gate of the same operator takes.
+        let urls = [BASE_URL, canonical].map(|base| format!("{base}{}", presented.path));
         let expected = dpop::Expected {
             method: presented.method,
-            uris: &[&url],
+            uris: &urls.each_ref().map(String::as_str),
             ath: None,
             jkt: None,
             body: presented.body,

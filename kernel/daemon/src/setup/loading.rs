@@ -82,17 +82,37 @@ pub fn catalog(places: &Places) -> Result<Catalog, StartError> {
     Catalog::load(&manifests(places)?, &policies(places)?).map_err(StartError::Catalog)
 }
 
+/// As [`catalog`], were this policy file there, too.
+pub fn catalog_with(places: &Places, more: Source) -> Result<Catalog, StartError> {
+    let mut sources = policies(places)?;
+    sources.push(more);
+    Catalog::load(&manifests(places)?, &sources).map_err(StartError::Catalog)
+}
+
+/// As [`catalog`], were the policy file of this name not there.
+pub fn catalog_without(places: &Places, name: &str) -> Result<Catalog, StartError> {
+    let mut sources = policies(places)?;
+    sources.retain(|source| source.name != name);
+    Catalog::load(&manifests(places)?, &sources).map_err(StartError::Catalog)
+}
+
 /// Policy and manifests of this start, as an entry, unless the log has them in force already.
 pub async fn put_in_force(ledger: &Ledger, catalog: &Catalog) -> Result<(), StartError> {
     let entry = catalog.entry();
+    keep(ledger, catalog)?;
+    if ledger.config().as_ref() != Some(&entry) {
+        let body = Body::ConfigChanged(entry);
+        ledger.commit(Commit { trace_id: None, body, payload: Durability::Buffered }).await?;
+    }
+    Ok(())
+}
+
+/// The policy's document beside the log, before an entry names it.
+pub fn keep(ledger: &Ledger, catalog: &Catalog) -> Result<(), StartError> {
     let kept = |error| StartError::Fault(format!("policy and manifests could not be kept: {error}"));
     ledger.keep_policy(&catalog.policy.document()).map_err(kept)?;
     for action in catalog.actions.values() {
         ledger.keep_policy(action.text.as_bytes()).map_err(kept)?;
-    }
-    if ledger.config().as_ref() != Some(&entry) {
-        let body = Body::ConfigChanged(entry);
-        ledger.commit(Commit { trace_id: None, body, payload: Durability::Buffered }).await?;
     }
     Ok(())
 }

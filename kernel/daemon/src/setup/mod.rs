@@ -7,6 +7,7 @@ pub mod start;
 pub mod leftovers;
 pub mod prepare;
 
+pub mod allowlist;
 pub mod loading;
 pub mod policies;
 pub mod reload;

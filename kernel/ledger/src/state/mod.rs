@@ -95,13 +95,13 @@ impl State {
             Body::StandingRevoked(revoked) => self.admit_standing_revoked(revoked),
             Body::OperatorsChanged(changed) => self.admit_operators(changed),
             Body::AgentsChanged(changed) => self.admit_change(changed.signed.as_ref()),
+            Body::ConfigChanged(config) => self.admit_config(config),
             Body::KeyRotated(rotated) => self.admit_change(Some(&rotated.signed)),
             Body::OutcomeResolved(resolved) => self.admit_resolution(resolved),
             Body::PayloadsForgotten(forgotten) => self.admit_forgotten(forgotten),
             Body::GateStarted(_)
             | Body::GateRecovered(_)
             | Body::GateStopped(_)
-            | Body::ConfigChanged(_)
             | Body::LeaseRevoked(_)
             | Body::CallDenied(_)
             | Body::CallsDelivered(_)
@@ -114,7 +114,10 @@ impl State {
     pub fn apply(&mut self, entry: &Entry) {
         let now = entry.time;
         match &entry.body {
-            Body::ConfigChanged(config) => self.config = Some(config.clone()),
+            // What is in force, not who put it there.
+            Body::ConfigChanged(config) => {
+                self.config = Some(ConfigChanged { allowance: None, ..config.clone() });
+            }
             Body::LeaseIssued(issued) => self.sessions.issued(issued),
             Body::LeaseRevoked(revoked) => self.revocations.revoke(&revoked.target, now),
             Body::CallHeld(held) => {

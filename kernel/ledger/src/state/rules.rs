@@ -3,8 +3,8 @@
 use latchgate_monitor::ports::{Approval, ApprovalStatus, Refusal};
 use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{
-    ApprovalDecided, Call, CallHeld, CallIntent, Decision, Forgotten, LeaseIssued, OperatorsChanged,
-    OutcomeResolved, PayloadsForgotten, Role, Signed, StandingRevoked,
+    ApprovalDecided, Call, CallHeld, CallIntent, ConfigChanged, Decision, Forgotten, LeaseIssued,
+    OperatorsChanged, OutcomeResolved, PayloadsForgotten, Role, Signed, StandingRevoked,
 };
 use latchgate_wire::receipt::{ApprovalRef, ApprovalScope, Receipt, Verdict, Who};
 use latchgate_wire::time::Timestamp;
@@ -162,6 +162,16 @@ impl State {
     /// Operators and agents change by an admin's word, or by files that the gate found changed.
     pub(super) fn admit_change(&self, signed: Option<&Signed>) -> Admission {
         signed.map_or(Ok(()), |signed| self.signed(Some(signed), Role::Admin).map(|_| ()))
+    }
+
+    /// An allowance is an admin's word about the policy in force, and about nothing but the policy.
+    pub(super) fn admit_config(&self, config: &ConfigChanged) -> Admission {
+        let Some(change) = &config.allowance else { return Ok(()) };
+        self.signed(Some(&change.signed), Role::Admin)?;
+        let is_one_step = self.config().is_some_and(|before| {
+            before.policy_digest == change.policy_before && before.actions == config.actions
+        });
+        require(is_one_step, Refusal::ConfigChanged)
     }
 
     /// Payloads are forgotten by an admin's word, or by a setting, which then says so.

@@ -64,6 +64,7 @@ pub fn config(policy: &str) -> Body {
     Body::ConfigChanged(ConfigChanged {
         policy_digest: Digest::of(policy.as_bytes()),
         actions: [(ACTION.to_owned(), Digest::of(b"manifest"))].into(),
+        allowance: None,
     })
 }
 

@@ -2,8 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use latchgate_monitor::policy::{Allowance, HostNameError};
+use latchgate_wire::api::AllowRequest;
 use latchgate_wire::dpop::{self, Expected};
-use latchgate_wire::entry::{ApprovalDecided, Decision, OutcomeResolved, Signed, StandingRevoked};
+use latchgate_wire::entry::{
+    AllowanceChange, ApprovalDecided, Change, Decision, OutcomeResolved, Signed, StandingRevoked,
+};
 use latchgate_wire::json::{self, Limits};
 use latchgate_wire::time::Timestamp;
 use serde_json::{Value, json};
@@ -51,6 +55,24 @@ pub fn check_resolution(resolved: &OutcomeResolved, at: Timestamp) -> Result<(),
         Ok(())
     } else {
         Err("the operator signed another answer".into())
+    }
+}
+
+/// What is wrong with the word behind a host that was allowed, or is no longer, if anything.
+pub fn check_allowance(change: &AllowanceChange, at: Timestamp) -> Result<(), String> {
+    let AllowanceChange { rule, signed, .. } = change;
+    match change.change {
+        Change::Removed => return check_signed(signed, &format!("/allowlist/{rule}/remove"), at),
+        Change::Added => check_signed(signed, "/allowlist", at)?,
+    }
+    let asked: AllowRequest = serde_json::from_str(&signed.body).map_err(|error| error.to_string())?;
+    let host = asked.host.parse().map_err(|error: HostNameError| error.to_string())?;
+    let AllowRequest { principal, action_id, .. } = asked;
+    let said = Allowance { principal, action_id, host, instead_of: Vec::new() };
+    if said.rule_id() == *rule {
+        Ok(())
+    } else {
+        Err("the operator signed for another principal, action or host".into())
     }
 }
 

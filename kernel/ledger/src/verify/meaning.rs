@@ -61,7 +61,8 @@ impl Meaning {
             }
             Body::ConfigChanged(config) => {
                 self.policies.insert(config.policy_digest);
-                None
+                let change = config.allowance.as_ref()?;
+                decision::check_allowance(change, entry.time).err().map(decision)
             }
             Body::CallDenied(denied) => {
                 let policy = denied.policy.as_ref()?;

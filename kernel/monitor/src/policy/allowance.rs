@@ -20,8 +20,8 @@ use crate::manifest::read::yaml::Document;
 use crate::manifest::{Manifest, Template};
 use crate::plan::{HttpStep, Plan, Step};
 
-/// What the files of allowances begin with, in the directory of policies.
-pub const FILE_PREFIX: &str = "allowed.";
+/// What the ids of allowances begin with.
+const ID_PREFIX: &str = "allowed.";
 
 /// Read back from a rule, or about to become one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Allowance {
         let what = format!("{}\n{}\n{}", self.principal, self.action_id, self.host.0);
         let digest = Digest::of(what.as_bytes()).to_string();
         let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
-        format!("{FILE_PREFIX}{}", hex.get(..16).unwrap_or(hex))
+        format!("{ID_PREFIX}{}", hex.get(..16).unwrap_or(hex))
     }
 
     /// Its file in the directory of policies. Every part has a grammar without quotes and line ends.

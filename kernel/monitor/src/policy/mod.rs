@@ -31,7 +31,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use allowance::{Allowance, Asker, FILE_PREFIX, HostName, HostNameError, Trial};
+pub use allowance::{Allowance, Asker, HostName, HostNameError, Trial};
 pub use args::Unrepresentable;
 pub use at_most::AtMost;
 pub use budget::Budget;
