@@ -107,17 +107,13 @@ fn without_a_gate_it_says_which_socket_it_tried() {
     assert!(ran.stderr.contains("latchgate up"), "{}", ran.stderr);
 }
 
-/// Domains are part of a manifest, which nothing but its file changes.
+/// Signed for one gate, a proof is worth nothing at another of the same operator.
 #[test]
-fn the_allowlist_tool_is_refused_with_what_is_missing() {
-    let gate = Gate::builder().start();
-    for change in ["--enable-allowlist-tool", "--enable-allowlist-tool=true"] {
-        let ran = ended(&gate, |command| command.arg(change)).exited(2);
-        assert!(
-            ran.stderr.contains("egress.domains") && ran.stderr.contains("latchgate reload"),
-            "{}",
-            ran.stderr
-        );
-    }
-    Session::run(command(&gate).env("LATCHGATE_ENABLE_ALLOWLIST_TOOL", "false")).end();
+fn proofs_are_signed_for_the_url_that_is_named() {
+    let gate = Gate::builder().config("[gate]\npublic_base_url = \"https://gate.example\"\n").start();
+    let ran = ended(&gate, |command| command.args(["--public-base-url", "https://other.example"]));
+    let ran = ran.exited(3);
+    assert!(ran.stderr.contains("invalid_dpop"), "{}", ran.stderr);
+    Session::run(command(&gate).args(["--public-base-url", "https://gate.example"])).end();
+    Session::run(command(&gate).env("LATCHGATE_PUBLIC_URL", "")).end();
 }

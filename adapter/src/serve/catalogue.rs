@@ -1,7 +1,7 @@
 //! The gate's actions as they are now, and the news that they changed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use latchgate_client::{ClientError, Tagged};
 use latchgate_wire::api::{ActionInfo, ActionList};
@@ -14,6 +14,8 @@ use super::link::Link;
 const WATCH: Duration = Duration::from_secs(55);
 /// How long a client waits for a list that is known already, perhaps.
 const PROMPT: Duration = Duration::from_secs(5);
+/// Between looks at the least, whatever the gate says.
+const BETWEEN: Duration = Duration::from_millis(100);
 /// Between looks for a gate that is not there.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -83,8 +85,10 @@ impl Catalogue {
 
     async fn follow(&self) {
         loop {
+            let looked = Instant::now();
             match self.look(Some(WATCH)).await {
-                Ok(()) => {}
+                // A gate whose list changes all the time is not followed faster than anybody could read.
+                Ok(()) => tokio::time::sleep_until((looked + BETWEEN).into()).await,
                 Err(error) => {
                     tracing::debug!(%error, "no gate to follow");
                     tokio::time::sleep(LOOK_AGAIN).await;

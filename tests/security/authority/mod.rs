@@ -1,6 +1,7 @@
 //! Chapter "Authority": what an agent may not do, grant itself, widen or outlive.
 
 mod agent_on_admin_socket;
+mod allowlist;
 mod approval_after_denial_expiry_revocation;
 mod approval_executes_once;
 mod approved_plan_is_what_runs;
