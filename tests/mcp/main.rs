@@ -4,6 +4,7 @@
 
 mod approvals;
 mod calls;
+mod deliveries;
 mod fuzz;
 mod handshake;
 mod hostile;

@@ -56,7 +56,7 @@ fn an_allowed_host_is_reached_without_a_question_until_it_is_taken_back() {
 
     gate.cli(&["policy", "disallow", &rule]).exited(0);
     assert_eq!(status(&agent, &upstream, "docs.localhost", 5), 202);
-    gate.cli(&["policy", "disallow", &rule]).exited(1);
+    gate.cli(&["policy", "disallow", &rule]).exited(2);
     let entries = gate.entries_of("config.changed");
     let changes: Vec<&Value> = entries.iter().map(|entry| &entry["allowance"]["change"]).collect();
     assert_eq!(changes, [&Value::Null, &json!("added"), &json!("removed")]);

@@ -23,6 +23,9 @@ pub struct Client {
     pub after: &'static str,
     /// What else its user should know; empty where there is nothing.
     pub note: &'static str,
+    /// Who says that place and shape are these: the client itself, where a test has it read the entry back, else the pages of
+    /// its makers and what other installers write.
+    pub source: &'static str,
 }
 
 /// The client of this name, or with this alias.
@@ -60,6 +63,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "in the agent panel choose MCP Servers, Manage MCP Servers, Refresh; restart `agy`",
         note: "IDE and CLI share the file. Where only the file of versions before 2.0 is there, that one is written.",
+        source: "the installer add-mcp 2.4.0",
     },
     Client {
         name: "claude",
@@ -73,6 +77,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "quit Claude Desktop and start it again",
         note: "",
+        source: "the installers add-mcp 2.4.0 and install-mcp 1.10.2",
     },
     Client {
         name: "claude-code",
@@ -87,6 +92,7 @@ pub const CLIENTS: &[Client] = &[
         after: "start a new session; `/mcp` in it shows the server",
         note: "Where `claude` is on the PATH, it is asked to write the entry itself (`claude mcp add`), since running sessions \
                write that file too. `settings.json` is not the file: Claude Code reads no servers from it.",
+        source: "the client itself",
     },
     Client {
         name: "cline",
@@ -101,6 +107,7 @@ pub const CLIENTS: &[Client] = &[
         after: "start a new task; the MCP Servers panel shows the server",
         note: "The file of Cline 3 and its CLI. An older extension of VS Code keeps its own: open it from Configure MCP Servers \
                and paste the entry.",
+        source: "the client itself",
     },
     Client {
         name: "codex",
@@ -115,6 +122,7 @@ pub const CLIENTS: &[Client] = &[
         after: "start a new session; `codex mcp list` shows the server",
         note: "Codex passes hardly any variables on, so `env_vars` names those that a gate is found by; `tool_timeout_sec` \
                leaves time for an approval. A project's file counts only in projects that Codex trusts.",
+        source: "the client itself",
     },
     Client {
         name: "copilot",
@@ -128,6 +136,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "run MCP: List Servers from the command palette, choose latchgate and start it",
         note: "The file is that of the default profile; VS Code keeps another for each further one.",
+        source: "code.visualstudio.com/docs/agents/reference/mcp-configuration, and the installer add-mcp 2.4.0",
     },
     Client {
         name: "copilot-cli",
@@ -141,6 +150,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "start a new session; `copilot mcp list` shows the server",
         note: "A project's file counts only in folders that it was told to trust.",
+        source: "the client itself",
     },
     Client {
         name: "cursor",
@@ -154,6 +164,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "open Cursor's settings, MCP, and switch latchgate on if it is off",
         note: "",
+        source: "cursor.com/docs/mcp, and the installer add-mcp 2.4.0",
     },
     Client {
         name: "gemini-cli",
@@ -167,6 +178,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "start a new session; `/mcp` in it shows the server",
         note: "Gemini CLI starts no server in a folder that it was not told to trust.",
+        source: "the client itself",
     },
     Client {
         name: "hermes-agent",
@@ -180,6 +192,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "start Hermes again, or run `/reload-mcp` in it",
         note: "",
+        source: "hermes-agent.nousresearch.com/docs/user-guide/features/mcp",
     },
     Client {
         name: "openclaw",
@@ -193,6 +206,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "start the OpenClaw gateway again; `openclaw mcp list` shows the server",
         note: "",
+        source: "docs.openclaw.ai/tools/mcp",
     },
     Client {
         name: "opencode",
@@ -209,6 +223,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "start a new session; `opencode mcp list` shows the server",
         note: "",
+        source: "the client itself",
     },
     Client {
         name: "windsurf",
@@ -222,6 +237,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "open the MCP panel of Cascade and choose Refresh",
         note: "",
+        source: "docs.windsurf.com/windsurf/cascade/mcp, and the installers add-mcp 2.4.0 and install-mcp 1.10.2",
     },
     Client {
         name: "zed",
@@ -239,6 +255,7 @@ pub const CLIENTS: &[Client] = &[
         own_command: None,
         after: "open the settings of the agent panel: the dot beside latchgate turns green",
         note: "Zed starts a project's servers once the project is trusted.",
+        source: "zed.dev/docs/configuring-zed, and the installer install-mcp 1.10.2",
     },
 ];
 

@@ -31,6 +31,7 @@ fn section(client: &Client) -> String {
     row("project", &client.project.map_or("none".into(), |path| format!("`{path}`")));
     row("servers", &format!("`{}` ({})", client.servers.join("."), client.format.name()));
     row("afterwards", client.after);
+    row("checked against", client.source);
     if !client.note.is_empty() {
         let _infallible = write!(out, "\n{}\n", client.note);
     }

@@ -2,7 +2,9 @@
 //!
 //! Calls that are not reads carry no idempotency key, on purpose. The gate joins such a call with an identical one of the same
 //! owner that is held, running or not delivered, and so an agent whose adapter was started anew still finds the call that it
-//! left; a key of this process's making would hide it. Within the process, `Undelivered` does what a key would.
+//! left; a key of this process's making would hide it, and one that outlived the process would keep an agent from meaning the
+//! same thing twice. Delivered means: to the client. The gate waits for our word on that (`Confirmed`), and an adapter that
+//! dies with an answer in its hands leaves a call that is joined. Within the process, `Undelivered` does what a key would.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use latchgate_wire::ids::ApprovalId;
 use latchgate_wire::problem::Code;
 use serde_json::Value;
 
+use super::confirmed::Confirmed;
 use super::flight::{Ending, Flight, Identity, is_harmless};
 use super::link::Link;
 use super::undelivered::Undelivered;
@@ -26,11 +29,12 @@ const ATTEMPTS: usize = 10;
 pub struct Calls {
     link: Arc<Link>,
     undelivered: Undelivered,
+    confirmed: Confirmed,
 }
 
 impl Calls {
     pub fn new(link: Arc<Link>) -> Arc<Self> {
-        Arc::new(Self { link, undelivered: Undelivered::default() })
+        Arc::new(Self { link, undelivered: Undelivered::default(), confirmed: Confirmed::default() })
     }
 
     /// Makes a call, or joins the same one if its answer is still to be given.
@@ -52,6 +56,11 @@ impl Calls {
     }
 
     async fn run(self: Arc<Self>, flight: Arc<Flight>) {
+        // Who repeats a call after its answer means it again: the gate must know that before.
+        if let Err(error) = self.confirmed.tell(&flight.identity, &self.link).await {
+            self.end(&flight, Err(error));
+            return;
+        }
         let mut outcome = self.ask(&flight).await;
         if matches!(outcome, Err(ClientError::AnswerLost(_))) {
             // The gate knows what became of it, or that nobody knows: an identical call is told.
@@ -122,14 +131,18 @@ impl Calls {
         let _others = self.undelivered.leave(flight);
     }
 
-    /// The answer was given.
+    /// The answer is given. Once it is written, [`Self::written`].
     pub fn given(&self, flight: &Arc<Flight>) {
         let _others = self.undelivered.leave(flight);
+        if let Some(ending) = flight.ending().filter(|_| !flight.is_read()) {
+            self.confirmed.given(flight.identity, &ending);
+        }
         self.undelivered.close(flight);
     }
 
     /// The request that the answer was given to had been cancelled, so nobody has seen it.
     pub fn not_given(&self, flight: &Arc<Flight>) {
+        self.confirmed.not_given(&flight.identity);
         if let Some(ending) = flight.ending()
             && !is_harmless(&ending)
             && !flight.is_read()
@@ -138,7 +151,36 @@ impl Calls {
         }
     }
 
-    pub fn given_by_approval(&self, id: ApprovalId) {
+    /// The answer is written: the gate is told, now or when it is back.
+    pub fn written(self: &Arc<Self>, identity: Identity) {
+        let calls = Arc::clone(self);
+        tokio::spawn(async move {
+            for _ in 0..ATTEMPTS {
+                match calls.confirmed.tell(&identity, &calls.link).await {
+                    Err(error) if is_about_the_way(&error) => tokio::time::sleep(PAUSE).await,
+                    Err(error) => {
+                        return tracing::warn!(%error, "an answer's delivery is not taken by the gate");
+                    }
+                    Ok(()) => return,
+                }
+            }
+        });
+    }
+
+    pub fn given_by_approval(self: &Arc<Self>, id: ApprovalId, ended: &Result<Executed, ClientError>) {
+        self.undelivered.close_held(id);
+        if let Ok(executed) = ended {
+            let (link, receipt) = (Arc::clone(&self.link), executed.receipt_id);
+            tokio::spawn(async move {
+                let told = async { link.agent().await?.delivered(receipt).await };
+                if let Err(error) = told.await {
+                    tracing::warn!(%receipt, %error, "an answer's delivery could not be told");
+                }
+            });
+        }
+    }
+
+    pub fn taken_back(&self, id: ApprovalId) {
         self.undelivered.close_held(id);
     }
 

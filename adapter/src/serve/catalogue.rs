@@ -1,10 +1,12 @@
 //! The gate's actions as they are now, and the news that they changed.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use latchgate_client::{ClientError, Tagged};
 use latchgate_wire::api::{ActionInfo, ActionList};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::args::ToolSet;
@@ -122,11 +124,7 @@ impl Catalogue {
             return;
         }
         let is_news = known.was_told;
-        *known = Known {
-            tag: Some(found.tag),
-            actions: found.value.actions.into_iter().map(Arc::new).collect(),
-            was_told: true,
-        };
+        *known = Known { tag: Some(found.tag), actions: usable(found.value.actions), was_told: true };
         drop(known);
         if is_news {
             self.changed.send_modify(|count| *count += 1);
@@ -140,4 +138,27 @@ impl Catalogue {
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Those that a tool can be made of, each name once. A gate has no others.
+fn usable(found: Vec<ActionInfo>) -> Arc<[Arc<ActionInfo>]> {
+    let mut names = HashSet::new();
+    let is_name = |id: &str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    };
+    let usable = found.into_iter().filter(|action| {
+        let is_usable = is_name(&action.action_id)
+            && is_schema(&action.request_schema)
+            && is_schema(&action.response_schema)
+            && names.insert(action.action_id.clone());
+        if !is_usable {
+            tracing::warn!(action = ?action.action_id, "the gate offers what cannot be a tool");
+        }
+        is_usable
+    });
+    usable.map(Arc::new).collect()
+}
+
+fn is_schema(schema: &Value) -> bool {
+    schema.is_object() || schema.is_boolean()
 }

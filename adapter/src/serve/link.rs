@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use latchgate_client::{AgentClient, AgentOptions, ClientError, Endpoint, GateUrl, PublicClient, Search};
+use latchgate_client::{
+    AgentClient, AgentOptions, ClientError, Delivery, Endpoint, GateUrl, PublicClient, Search,
+};
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::sealed_key;
 use tokio::sync::Mutex;
@@ -45,6 +47,7 @@ impl Link {
             agent_id: Some(args.agent_id.clone()),
             public_base_url: args.public_base_url.clone().filter(|url| !url.is_empty()),
             session_label: Some(session.to_string()),
+            delivery: Delivery::Confirmed,
             ..AgentOptions::default()
         };
         Ok(Arc::new(Self { place, key, options, current: Mutex::new(None) }))

@@ -16,6 +16,7 @@ mod tools;
 
 mod approvals;
 mod calls;
+mod confirmed;
 mod flight;
 mod results;
 mod undelivered;
@@ -61,8 +62,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: Args) -> anyhow::Result<()> {
-    let server = AgentServer::new(args)?;
-    let stdio = stdio::Stdio::of_this_process(server.closing());
+    let server = AgentServer::new(args)?.told_what_is_written();
+    let stdio = stdio::Stdio::of_this_process(server.closing(), server.written());
     match server.serve(stdio).await {
         Ok(running) => {
             let _why = running.waiting().await;

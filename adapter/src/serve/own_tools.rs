@@ -88,13 +88,12 @@ impl AgentServer {
             () = self.closing.cancelled() => return unread(),
         };
         match answered {
-            Ok(Some(Ok(executed))) => {
-                self.calls.given_by_approval(id);
-                results::wrapped(&executed)
-            }
-            Ok(Some(Err(error))) => {
-                self.calls.given_by_approval(id);
-                results::error(&error)
+            Ok(Some(ended)) => {
+                self.calls.given_by_approval(id, &ended);
+                match &ended {
+                    Ok(executed) => results::wrapped(executed),
+                    Err(error) => results::error(error),
+                }
             }
             Ok(None) => results::still_pending(&id.to_string()),
             Err(error) => results::error(&error),

@@ -7,9 +7,9 @@ use latchgate_client::ClientError;
 use latchgate_wire::api::ActionInfo;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
-    GetTaskParams, GetTaskResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
+    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, RequestId,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -44,6 +44,14 @@ pub struct AgentServer {
     given: Arc<Given>,
     pub(super) shows: ToolSet,
     pub(super) closing: CancellationToken,
+    /// Whether the transport says when an answer is written. Where none does, it counts as written when it is given.
+    told: Told,
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    AtOnce,
+    WhenWritten,
 }
 
 impl AgentServer {
@@ -64,6 +72,23 @@ impl AgentServer {
             given: Arc::default(),
             shows: args.tools,
             closing,
+            told: Told::AtOnce,
+        })
+    }
+
+    /// For a transport that calls [`Self::written`].
+    #[must_use]
+    pub fn told_what_is_written(self) -> Self {
+        Self { told: Told::WhenWritten, ..self }
+    }
+
+    /// To be called with the request whose answer the client's side has taken.
+    pub fn written(&self) -> Arc<dyn Fn(&RequestId) + Send + Sync> {
+        let (calls, given) = (Arc::clone(&self.calls), Arc::clone(&self.given));
+        Arc::new(move |request| {
+            if let Some(call) = given.written(request) {
+                calls.written(call);
+            }
         })
     }
 
@@ -120,6 +145,9 @@ impl AgentServer {
                     self.given.note(context.id.clone(), &flight);
                 }
                 self.calls.given(&flight);
+                if let Told::AtOnce = self.told {
+                    self.written()(&context.id);
+                }
                 self.result(&flight.action, &ending).into()
             }
             Answered::Meanwhile(response) => {
@@ -255,13 +283,14 @@ impl ServerHandler for AgentServer {
         }
     }
 
-    /// None are offered, and so the method is none.
+    /// There are none and there is no such capability, so clients that go by capabilities never ask. Those that ask all the same
+    /// (some do so of every server at its start) take an error for a broken server and an empty list for what it is.
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+        Ok(ListPromptsResult::with_all_items(Vec::new()))
     }
 
     async fn get_task(

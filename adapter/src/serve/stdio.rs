@@ -5,7 +5,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, ErrorData, JsonRpcMessage, ProtocolVersion, RequestId, ServerJsonRpcMessage,
+};
 use rmcp::transport::{StdioReader, StdioWriter, Transport, stdio_pipes};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -33,13 +35,17 @@ pub struct Stdio<R, W> {
     /// A request has ended.
     ended: Arc<Notify>,
     closing: CancellationToken,
+    written: Written,
 }
+
+/// Told of each answer that the client's side has taken.
+pub type Written = Arc<dyn Fn(&RequestId) + Send + Sync>;
 
 impl Stdio<StdioReader, StdioWriter> {
     /// `closing` is cancelled when standard input ends.
-    pub fn of_this_process(closing: CancellationToken) -> Self {
+    pub fn of_this_process(closing: CancellationToken, written: Written) -> Self {
         let (read, write) = stdio_pipes();
-        Self::new(read, write, closing)
+        Self::new(read, write, closing, written)
     }
 }
 
@@ -48,11 +54,20 @@ where
     R: AsyncRead + Send + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    pub fn new(read: R, write: W, closing: CancellationToken) -> Self {
+    pub fn new(read: R, write: W, closing: CancellationToken, written: Written) -> Self {
         let writer = Arc::new(tokio::sync::Mutex::new(write));
         let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
         let (talk, ended) = (Arc::default(), Arc::default());
-        Self { lines: Lines::new(read), writer, talk, ready: VecDeque::new(), refusals, ended, closing }
+        Self {
+            lines: Lines::new(read),
+            writer,
+            talk,
+            ready: VecDeque::new(),
+            refusals,
+            ended,
+            closing,
+            written,
+        }
     }
 
     /// Takes a line apart. What is to be said about it at once comes back.
@@ -143,12 +158,16 @@ where
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let line = self.talk().sent(&message);
         self.ended.notify_one();
-        let writer = Arc::clone(&self.writer);
+        let (writer, written) = (Arc::clone(&self.writer), Arc::clone(&self.written));
         async move {
-            match line? {
-                Some(line) => write(&writer, &line).await,
-                None => Ok(()),
+            if let Some(line) = line? {
+                write(&writer, &line).await?;
             }
+            // One of a batch that is not whole yet counts, too: what is left of it is kept in this process only for a moment.
+            if let JsonRpcMessage::Response(response) = &message {
+                written(&response.id);
+            }
+            Ok(())
         }
     }
 

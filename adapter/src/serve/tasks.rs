@@ -34,7 +34,7 @@ impl AgentServer {
                 None,
             ));
         }
-        self.calls.given_by_approval(id);
+        self.calls.given_by_approval(id, &ended);
         if is_withdrawn(&ended) {
             return Ok(DetailedTask::new(
                 working(None).task.with_status_message(WITHDRAWN),
@@ -58,7 +58,7 @@ impl AgentServer {
     /// Takes the call back. Cooperative: what is decided goes its way, and the task says which.
     pub(super) async fn cancel(&self, id: ApprovalId) {
         match self.calls.take_back(id).await {
-            Ok(()) => self.calls.given_by_approval(id),
+            Ok(()) => self.calls.taken_back(id),
             Err(error) => tracing::info!(approval = %id, %error, "a cancelled task goes on"),
         }
     }

@@ -76,23 +76,41 @@ fn drop_oldest(open: &mut HashMap<Identity, Entry>) {
     }
 }
 
-/// What one client's requests were answered with lately.
+/// What one client's requests were answered with lately, and of which of them the answer is still being written.
 #[derive(Default)]
-pub struct Given(Mutex<VecDeque<(RequestId, Arc<Flight>)>>);
+pub struct Given {
+    lately: Mutex<VecDeque<(RequestId, Arc<Flight>)>>,
+    writing: Mutex<HashMap<RequestId, Identity>>,
+}
 
 impl Given {
     pub fn note(&self, request: RequestId, flight: &Arc<Flight>) {
-        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if given.len() == GIVEN_MAX {
-            given.pop_front();
+        self.writing().insert(request.clone(), flight.identity);
+        let mut lately = self.lately();
+        if lately.len() == GIVEN_MAX {
+            lately.pop_front();
         }
-        given.push_back((request, Arc::clone(flight)));
+        lately.push_back((request, Arc::clone(flight)));
+    }
+
+    /// The answer of this request is written: the call that it is of.
+    pub fn written(&self, request: &RequestId) -> Option<Identity> {
+        self.writing().remove(request)
     }
 
     /// The call that answered this request, which did not wait for it.
     pub fn take(&self, request: &RequestId) -> Option<Arc<Flight>> {
-        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = given.iter().position(|(id, _)| id == request)?;
-        given.remove(at).map(|(_, flight)| flight)
+        self.writing().remove(request);
+        let mut lately = self.lately();
+        let at = lately.iter().position(|(id, _)| id == request)?;
+        lately.remove(at).map(|(_, flight)| flight)
+    }
+
+    fn lately(&self) -> MutexGuard<'_, VecDeque<(RequestId, Arc<Flight>)>> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, HashMap<RequestId, Identity>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,6 +23,9 @@ use crate::transport::{Answer, Transport};
 /// Longest action id, in bytes, inclusive.
 const ACTION_ID_BYTES_MAX: usize = 128;
 
+/// Says when an answer counts as delivered.
+const DELIVERY: &str = "x-latchgate-delivery";
+
 /// What the agent asks its leases to be.
 #[derive(Clone, Debug)]
 pub struct AgentOptions {
@@ -39,6 +42,26 @@ pub struct AgentOptions {
     pub public_base_url: Option<String>,
     /// The caller's own name of its session, shown as claimed.
     pub session_label: Option<String>,
+    pub delivery: Delivery,
+}
+
+/// When an answer counts as delivered: from then on an identical call is another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// When its last byte has left the gate.
+    #[default]
+    Read,
+    /// When [`AgentClient::delivered`] says so: for whoever hands answers on, and may die in between.
+    Confirmed,
+}
+
+impl Delivery {
+    fn header(self) -> Option<&'static str> {
+        match self {
+            Self::Read => None,
+            Self::Confirmed => Some("confirmed"),
+        }
+    }
 }
 
 impl Default for AgentOptions {
@@ -50,6 +73,7 @@ impl Default for AgentOptions {
             bind_body: true,
             public_base_url: None,
             session_label: None,
+            delivery: Delivery::Read,
         }
     }
 }
@@ -160,7 +184,8 @@ impl AgentClient {
                     .waiting(options.wait)
                     .header("idempotency-key", options.idempotency_key.as_deref())?
                     .header("x-latchgate-reason", options.reason.as_deref())?
-                    .header("x-latchgate-session-id", self.session.label())
+                    .header("x-latchgate-session-id", self.session.label())?
+                    .header(DELIVERY, self.session.delivery().header())
             })
             .await?;
         outcome(&answer)
@@ -173,7 +198,17 @@ impl AgentClient {
     /// `not_found` if it is not ours; else what became of the call, if that is no answer.
     pub async fn answer(&self, id: ApprovalId, wait: Option<Duration>) -> Result<CallOutcome, ClientError> {
         let path = format!("/v1/approvals/{id}/answer");
-        outcome(&self.session.send(|| Ok(Outgoing::get(&path).waiting(wait))).await?)
+        let make = || Outgoing::get(&path).waiting(wait).header(DELIVERY, self.session.delivery().header());
+        outcome(&self.session.send(make).await?)
+    }
+
+    /// Tells the gate that the answer of this receipt, of a call of ours, has reached whom it is for.
+    ///
+    /// # Errors
+    /// `not_found` if it is not ours.
+    pub async fn delivered(&self, id: ReceiptId) -> Result<(), ClientError> {
+        let path = format!("/v1/receipts/{id}/delivered");
+        self.session.send(|| Outgoing::post(&path, &serde_json::json!({}))).await.map(drop)
     }
 
     /// Takes back a held call of ours: nobody is asked any more.

@@ -26,7 +26,7 @@ mod error;
 #[cfg(test)]
 mod fake_gate;
 
-pub use agent::{AgentClient, AgentOptions, CallOptions, CallOutcome};
+pub use agent::{AgentClient, AgentOptions, CallOptions, CallOutcome, Delivery};
 pub use endpoint::{Endpoint, EndpointError, Search};
 pub use error::ClientError;
 pub use exchange::Tagged;

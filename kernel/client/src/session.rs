@@ -12,7 +12,7 @@ use latchgate_wire::problem::Code;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use crate::agent::AgentOptions;
+use crate::agent::{AgentOptions, Delivery};
 use crate::error::ClientError;
 use crate::exchange::{self, Credentials, Effect, Outgoing};
 use crate::signer::{Signer, now};
@@ -54,6 +54,10 @@ impl Session {
     }
 
     /// What the caller calls this session.
+    pub fn delivery(&self) -> Delivery {
+        self.options.delivery
+    }
+
     pub fn label(&self) -> Option<&str> {
         self.options.session_label.as_deref()
     }

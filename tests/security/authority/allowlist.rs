@@ -54,7 +54,13 @@ fn nobody_but_an_admin_allows_a_host_or_takes_one_back() {
     for (who, other) in [("a viewer", &viewer), ("an approver", &approver), ("an agent", &agent)] {
         scene.refuses(who, refused, other.post("/v1/allowlist", &request));
     }
-    let leased = Attempt::new(&scene.gate.agent_socket(), &scene.agent.key, Some(&scene.agent.lease), "POST", "/v1/allowlist");
+    let leased = Attempt::new(
+        &scene.gate.agent_socket(),
+        &scene.agent.key,
+        Some(&scene.agent.lease),
+        "POST",
+        "/v1/allowlist",
+    );
     scene.refuses("the agents' socket", counted(404, "not_found"), leased.json(&request));
     let rule = allows(&scene, &scene.operator());
     for (who, other) in [("a viewer", &viewer), ("an approver", &approver), ("an agent", &agent)] {
@@ -84,7 +90,18 @@ fn a_body_that_was_not_signed_allows_nothing() {
 fn words_are_never_taken_for_a_pattern() {
     let scene = Scene::asking();
     let admin = scene.operator();
-    for host in ["*", "*.localhost", "docs.*", "docs.localhost\"", "docs.localhost\n", "DOCS.localhost", "127.0.0.1", "[::1]", "localhost", ""] {
+    for host in [
+        "*",
+        "*.localhost",
+        "docs.*",
+        "docs.localhost\"",
+        "docs.localhost\n",
+        "DOCS.localhost",
+        "127.0.0.1",
+        "[::1]",
+        "localhost",
+        "",
+    ] {
         let mut request = body(&scene);
         request["host"] = json!(host);
         scene.refuses(host, counted(400, "bad_request"), admin.post("/v1/allowlist", &request));
@@ -111,7 +128,8 @@ fn words_are_never_taken_for_a_pattern() {
 
 #[test]
 fn what_is_denied_critical_or_decided_by_two_is_not_allowed_away() {
-    let forbid = format!("{}\n@id(\"no\") forbid (principal, action == Action::\"tick\", resource);", policy::ASK);
+    let forbid =
+        format!("{}\n@id(\"no\") forbid (principal, action == Action::\"tick\", resource);", policy::ASK);
     let several = policy::ASK.replace("@ask", "@approvers(\"2\")\n@ask");
     for (what, cedar) in [("denied", forbid.as_str()), ("by two", &several)] {
         let scene = under(cedar);
@@ -166,7 +184,11 @@ fn what_was_allowed_outlives_a_restart_and_a_hand_that_widens_it_is_seen() {
     call(&scene, &scene.agent).send().expect(200);
     fs::write(&file, text.replace(HOST, "*.localhost")).unwrap();
     scene.operator().post("/v1/reload", &json!({})).send().expect(200);
-    assert_ne!(scene.operator().status()["policy_digest"], digest, "a change by hand is a change of the policy");
+    assert_ne!(
+        scene.operator().status()["policy_digest"],
+        digest,
+        "a change by hand is a change of the policy"
+    );
     let listed = scene.operator().get("/v1/allowlist").send().expect(200);
     assert_eq!(listed["allowances"], json!([]), "it is a rule like others now, and no allowance");
     scene.end();

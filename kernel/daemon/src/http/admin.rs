@@ -148,10 +148,11 @@ fn unknown(segments: &[&str]) -> Denial {
         segments,
         ["v1", "status" | "actions" | "approvals" | "audit" | "revoke" | "reload" | "drain" | "shutdown"]
             | ["metrics"]
-            | ["v1", "operators" | "agents" | "standing" | "budgets"]
+            | ["v1", "operators" | "agents" | "standing" | "budgets" | "allowlist"]
             | ["v1", "operators" | "agents", _, "rotate" | "remove"]
             | ["v1", "operators", _, "token"]
             | ["v1", "standing", _, "revoke"]
+            | ["v1", "allowlist", _, "remove"]
             | ["v1", "clock", "accept"]
             | ["v1", "ledger", "checkpoint" | "consistency" | "unknown" | "forget" | "rotate-key"]
             | ["v1", "ledger", "receipts" | "entries" | "unknown", _]

@@ -7,9 +7,10 @@ use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
 use hyper::{Request, Response};
 use latchgate_ledger::ApprovalFilter;
+use latchgate_monitor::answer::Answer;
 use latchgate_monitor::authenticator::{Caller, Listener, Purpose};
 use latchgate_monitor::denial::Denial;
-use latchgate_monitor::ports::{Approval, Clock as _, Entropy as _};
+use latchgate_monitor::ports::{Approval, Clock as _, Entropy as _, Finished};
 use latchgate_monitor::steps::{self, ResultPayload};
 use latchgate_wire::api::{ApprovalList, LeaseRequest, LeaseResponse, Ready, RenewRequest};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
@@ -142,9 +143,9 @@ async fn routed(
         ("GET", ["v1", "approvals", id, "answer"]) => {
             let caller = reader(gate, listener, received).await?;
             let approval = own_approval(gate, &caller, id)?;
+            let counts = counts_when_read(received)?;
             let reply = call::collect(gate, &approval, trace_id, received.wait()).await;
-            let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
-            Ok(respond::answer(&reply.answer, delivers))
+            Ok(delivering(&reply, counts, delivery))
         }
         ("DELETE", ["v1", "approvals", id]) => {
             let caller = reader(gate, listener, received).await?;
@@ -155,6 +156,12 @@ async fn routed(
         ("GET", ["v1", "receipts", id]) => {
             let caller = reader(gate, listener, received).await?;
             receipt(gate, &caller, id)
+        }
+        ("POST", ["v1", "receipts", id, "delivered"]) => {
+            let caller = reader(gate, listener, received).await?;
+            let finished = own_receipt(gate, &caller, id)?;
+            gate.deliveries.written(finished.receipt.intent_seq);
+            Ok(respond::json(200, &json!({ "receipt_id": finished.receipt.receipt_id })))
         }
         (_, segments) => Err(unknown(segments)),
     }
@@ -174,6 +181,7 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["v1", "approvals", _, "poll" | "answer"]
             | ["v1", "approvals", _]
             | ["v1", "receipts", _]
+            | ["v1", "receipts", _, "delivered"]
     );
     if known {
         return Denial::new(Code::MethodNotAllowed, "this route has another method");
@@ -238,6 +246,7 @@ async fn execute(
         let detail = format!("X-LatchGate-Reason: expected at most {REASON_BYTES_MAX} bytes");
         return Err(Denial::new(Code::BadRequest, detail));
     }
+    let counts = counts_when_read(received)?;
     let caller = caller(gate, listener, received, Purpose::Entry)?;
     // Before anything that leaves an entry: these refusals are only counted.
     gate.call_rate.take(&caller.who().principal, gate.world.clock.now())?;
@@ -254,8 +263,36 @@ async fn execute(
     let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned))
         .because(reason.map(str::to_owned));
     let reply = call::execute(gate, request, received.wait()).await;
-    let delivers = reply.delivers.map(|intent_seq| (intent_seq, delivery));
-    Ok(respond::answer(&reply.answer, delivers))
+    Ok(delivering(&reply, counts, delivery))
+}
+
+/// Whether an answer counts as delivered when its last byte is taken. A caller that hands answers on says that it will tell.
+fn counts_when_read(received: &Received) -> Result<Counts, Denial> {
+    match received.header("x-latchgate-delivery")? {
+        None => Ok(Counts::WhenRead),
+        Some("confirmed") => Ok(Counts::WhenConfirmed),
+        Some(_) => Err(Denial::new(
+            Code::BadRequest,
+            "X-LatchGate-Delivery: expected `confirmed`, or no such header",
+        )),
+    }
+}
+
+/// When an answer counts as delivered.
+#[derive(Clone, Copy)]
+enum Counts {
+    WhenRead,
+    WhenConfirmed,
+}
+
+/// What was not done has nothing to be done twice, and what nobody knows is joined whatever was delivered: only the answer of
+/// something done waits for a word.
+fn delivering(reply: &call::Reply, counts: Counts, delivery: Arc<Delivery>) -> Response<Whole> {
+    let delivers = match (counts, &reply.answer) {
+        (Counts::WhenConfirmed, Answer::Executed(_)) => None,
+        (Counts::WhenRead | Counts::WhenConfirmed, _) => reply.delivers,
+    };
+    respond::answer(&reply.answer, delivers.map(|intent_seq| (intent_seq, delivery)))
 }
 
 /// What the caller calls its session: a label for whoever reads the log, and nothing more.
@@ -301,13 +338,16 @@ fn own_approval(gate: &Gate, caller: &Caller, id: &str) -> Result<Approval, Deni
     if approval.held.call.who.principal == caller.who().principal { Ok(approval) } else { Err(absent()) }
 }
 
-fn receipt(gate: &Gate, caller: &Caller, id: &str) -> Result<Response<Whole>, Denial> {
+/// One answer for what does not exist and for what is another's.
+fn own_receipt(gate: &Gate, caller: &Caller, id: &str) -> Result<Arc<Finished>, Denial> {
     let absent = || Denial::new(Code::NotFound, "there is no such receipt");
     let id: ReceiptId = id.parse().map_err(|_| absent())?;
     let finished = gate.world.ledger.receipt(id).ok_or_else(absent)?;
-    if finished.receipt.principal != caller.who().principal {
-        return Err(absent());
-    }
+    if finished.receipt.principal == caller.who().principal { Ok(finished) } else { Err(absent()) }
+}
+
+fn receipt(gate: &Gate, caller: &Caller, id: &str) -> Result<Response<Whole>, Denial> {
+    let finished = own_receipt(gate, caller, id)?;
     let mut value =
         serde_json::to_value(&finished.receipt).map_err(|error| Denial::fault(error.to_string()))?;
     if let Some(members) = value.as_object_mut() {
