@@ -30,6 +30,7 @@ pub fn config() -> Body {
     Body::ConfigChanged(ConfigChanged {
         policy_digest: Digest::of(b"policy"),
         actions: ACTIONS.map(|id| (id.to_owned(), Digest::of(b"manifest"))).into(),
+        allowance: None,
     })
 }
 

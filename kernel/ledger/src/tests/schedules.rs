@@ -195,7 +195,7 @@ fn writer(disk: &ModelDisk, dir: &Path) -> Writer {
     Writer {
         tail,
         state,
-        view: Arc::new(View::new(synced)),
+        view: Arc::new(View::new(synced, 0)),
         payloads: Arc::new(payloads),
         clock: TestClock::new(),
         signers: Arc::new(Signers::new(key())),
