@@ -12,6 +12,7 @@ use latchgate_monitor::ports::{
     Approval, ApprovalStatus, CallIdentity, Clock, Commit, CommitError, Committed, Finished, Log, Prior,
     Refusal, StandingApproval,
 };
+use latchgate_monitor::proofs::UsedProof;
 use latchgate_wire::api::{AuditPage, AuditQuery};
 use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::digest::Digest;
@@ -19,7 +20,7 @@ use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey, Signed};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::keychain::Keychain;
 use latchgate_wire::principal::Principal;
-use latchgate_wire::receipt::{Cost, PayloadAt, ProofId, Who, Window};
+use latchgate_wire::receipt::{Cost, PayloadAt, Who, Window};
 use latchgate_wire::stats::{AuditStats, StatsQuery};
 use latchgate_wire::tile::Tile;
 use latchgate_wire::time::Timestamp;
@@ -46,7 +47,7 @@ pub struct Ledger {
     pub(crate) checkpoints: Asker,
     pub(crate) tiles: Arc<Tiles>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) recent_proofs: Arc<[ProofId]>,
+    pub(crate) recent_proofs: Arc<[UsedProof]>,
     pub(crate) dir: PathBuf,
     /// Ends after the queue is gone.
     pub(crate) thread: Arc<JoinHandle<()>>,
@@ -233,7 +234,7 @@ impl Ledger {
     }
 
     /// The proofs of the log's last 65 seconds, as found when it was opened.
-    pub fn recent_proofs(&self) -> &[ProofId] {
+    pub fn recent_proofs(&self) -> &[UsedProof] {
         &self.recent_proofs
     }
 

@@ -240,7 +240,7 @@ fn start(
     unread: Option<Unread>,
 ) -> Result<Ledger, OpenError> {
     let view = Arc::clone(&writer.view);
-    let recent_proofs = view.read().proofs.proofs().cloned().collect();
+    let recent_proofs = view.read().proofs.proofs().collect();
     let payloads = Arc::clone(&writer.payloads);
     let tiles = Arc::new(Tiles::new(&config.dir, Arc::clone(&view)));
     let mut notary = Notary {

@@ -2,6 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use latchgate_monitor::proofs::{Mark, UsedProof};
 use latchgate_wire::entry::{Body, Entry};
 use latchgate_wire::receipt::ProofId;
 use latchgate_wire::time::Timestamp;
@@ -9,48 +12,71 @@ use latchgate_wire::time::Timestamp;
 /// A proof is taken up to 60 s after and 5 s before its time; an entry follows its proof.
 const WINDOW_MS: i64 = 65_000;
 
-/// The proofs of a log's last 65 seconds.
+/// The proofs of a log's last 65 seconds, in order: what the start that follows must know.
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecentProofs(VecDeque<(Timestamp, UsedProof)>);
+
+impl RecentProofs {
+    /// Takes in the proof of an entry, if it has one.
+    pub fn push(&mut self, entry: &Entry) {
+        self.forget_before(entry.time);
+        if let Some(proof) = of(&entry.body) {
+            self.0.push_back((entry.time, UsedProof::of(proof)));
+        }
+    }
+
+    pub fn proofs(&self) -> impl Iterator<Item = UsedProof> {
+        self.0.iter().map(|(_, proof)| *proof)
+    }
+
+    /// All of it as text, each with the time of its entry.
+    pub fn kept(&self) -> String {
+        let bytes = self.0.iter().flat_map(|(at, UsedProof { mark, iat })| {
+            let times = [at.as_ms().to_be_bytes(), iat.to_be_bytes()];
+            times.into_iter().flatten().chain(mark.0)
+        });
+        BASE64.encode(bytes.collect::<Vec<u8>>())
+    }
+
+    /// Takes up what [`Self::kept`] gave; `None` if it is not that.
+    pub fn restore(kept: &str) -> Option<Self> {
+        let bytes = BASE64.decode(kept).ok()?;
+        let (proofs, rest) = bytes.as_chunks::<32>();
+        let read = |proof: &[u8; 32]| {
+            let (at, proof) = proof.split_first_chunk::<8>()?;
+            let (iat, mark) = proof.split_first_chunk::<8>()?;
+            let used = UsedProof { mark: Mark(mark.try_into().ok()?), iat: i64::from_be_bytes(*iat) };
+            Some((Timestamp::from_ms(i64::from_be_bytes(*at)), used))
+        };
+        let proofs = proofs.iter().map(read).collect::<Option<_>>()?;
+        rest.is_empty().then_some(Self(proofs))
+    }
+
+    fn forget_before(&mut self, now: Timestamp) -> Vec<Mark> {
+        let old = self.0.iter().take_while(|(at, _)| now.since(*at) > WINDOW_MS).count();
+        self.0.drain(..old).map(|(_, proof)| proof.mark).collect()
+    }
+}
+
+/// The same for whoever checks a log: no proof may be there twice.
+#[derive(Clone, Debug, Default)]
 pub struct ProofWindow {
-    in_order: VecDeque<(Timestamp, (String, String), ProofId)>,
-    ids: HashSet<(String, String)>,
+    recent: RecentProofs,
+    marks: HashSet<Mark>,
 }
 
 impl ProofWindow {
     /// Takes in the proof of an entry, if it has one; `false` if a proof within the window has the same key and id.
     pub fn push(&mut self, entry: &Entry) -> bool {
-        while self.in_order.front().is_some_and(|(at, ..)| entry.time.since(*at) > WINDOW_MS) {
-            if let Some((_, id, _)) = self.in_order.pop_front() {
-                self.ids.remove(&id);
-            }
+        for mark in self.recent.forget_before(entry.time) {
+            self.marks.remove(&mark);
         }
         let Some(proof) = of(&entry.body) else { return true };
-        let id = (proof.jkt.clone(), proof.jti.clone());
-        let is_new = self.ids.insert(id.clone());
+        let is_new = self.marks.insert(UsedProof::of(proof).mark);
         if is_new {
-            self.in_order.push_back((entry.time, id, proof.clone()));
+            self.recent.push(entry);
         }
         is_new
-    }
-
-    pub fn proofs(&self) -> impl Iterator<Item = &ProofId> {
-        self.in_order.iter().map(|(_, _, proof)| proof)
-    }
-
-    /// With the time of the entry that each is from, in order, to be kept.
-    pub fn kept(&self) -> Vec<(Timestamp, ProofId)> {
-        self.in_order.iter().map(|(at, _, proof)| (*at, proof.clone())).collect()
-    }
-
-    /// Takes up what [`Self::kept`] gave.
-    pub fn restore(kept: Vec<(Timestamp, ProofId)>) -> Self {
-        let mut window = Self::default();
-        for (at, proof) in kept {
-            let id = (proof.jkt.clone(), proof.jti.clone());
-            window.ids.insert(id.clone());
-            window.in_order.push_back((at, id, proof));
-        }
-        window
     }
 }
 

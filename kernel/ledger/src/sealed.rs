@@ -17,14 +17,12 @@ use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::digest::{Digest, HashKey};
 use latchgate_wire::keychain::{self, Keychain};
 use latchgate_wire::merkle::Frontier;
-use latchgate_wire::receipt::ProofId;
-use latchgate_wire::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::durable;
 use crate::places::{KeptPlaces, Places};
-use crate::proofs::ProofWindow;
+use crate::proofs::RecentProofs;
 use crate::recover::Known;
 use crate::segment;
 use crate::state::{FOLD, State};
@@ -130,7 +128,8 @@ struct Body {
     root: Digest,
     tree: Vec<Digest>,
     keys: Vec<(u64, String)>,
-    proofs: Vec<(Timestamp, ProofId)>,
+    /// Packed: a busy gate has hundreds of thousands of them.
+    proofs: String,
     places: Vec<KeptPlaces>,
     state: State,
 }
@@ -210,7 +209,7 @@ impl Seal {
             places: Places::restore(log_dir, body.places, body.size),
             keys: keys.and_then(Keychain::restore).ok_or_else(disagree)?,
             tree: tree.filter(|tree| tree.root() == body.root.0).ok_or_else(disagree)?,
-            proofs: ProofWindow::restore(body.proofs),
+            proofs: RecentProofs::restore(&body.proofs).ok_or_else(disagree)?,
             state: body.state,
         };
         if synced.state.size() == body.size { Ok(synced) } else { Err(disagree()) }

@@ -15,7 +15,7 @@ use latchgate_wire::tile::TileError;
 use tokio::sync::watch;
 
 use crate::places::Places;
-use crate::proofs::ProofWindow;
+use crate::proofs::RecentProofs;
 use crate::state::State;
 
 /// The log up to its last synced entry.
@@ -26,7 +26,7 @@ pub struct Synced {
     pub places: Places,
     pub keys: Keychain,
     /// Proofs of the last minute, for a start that follows.
-    pub proofs: ProofWindow,
+    pub proofs: RecentProofs,
 }
 
 /// Counters for `stats`.
@@ -69,7 +69,7 @@ impl From<TileError> for ReadError {
 impl Synced {
     pub fn empty(log_dir: &Path, keys: Keychain) -> Self {
         let (state, tree, places) = (State::default(), Frontier::default(), Places::new(log_dir));
-        Self { state, tree, places, keys, proofs: ProofWindow::default() }
+        Self { state, tree, places, keys, proofs: RecentProofs::default() }
     }
 
     /// Takes in the next entry, which is durable.

@@ -23,12 +23,20 @@ pub struct ProofWindow(Mutex<Used>);
 struct Used(BTreeMap<i64, HashSet<Mark>>);
 
 /// A proof's key and id, digested to one size.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Mark([u8; 16]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mark(pub [u8; 16]);
+
+/// A proof that was used, as far as it must be known so as not to be taken again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedProof {
+    pub mark: Mark,
+    /// When it was made, as it says, in Unix seconds.
+    pub iat: i64,
+}
 
 impl ProofWindow {
     /// Marks a proof that the ledger knows as used.
-    pub fn seed(&self, proof: &ProofId) {
+    pub fn seed(&self, proof: UsedProof) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(proof);
     }
 
@@ -37,7 +45,7 @@ impl ProofWindow {
     pub fn burn(&self, proof: &ProofId, now: Timestamp) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.forget_before(now.as_secs());
-        used.insert(proof)
+        used.insert(UsedProof::of(proof))
     }
 
     #[cfg(test)]
@@ -48,12 +56,11 @@ impl ProofWindow {
 
 impl Used {
     /// A proof's time is its own claim: the same id under another time is the same proof, so every group is asked.
-    fn insert(&mut self, proof: &ProofId) -> bool {
-        let mark = Mark::of(proof);
+    fn insert(&mut self, UsedProof { mark, iat }: UsedProof) -> bool {
         if self.0.values().any(|group| group.contains(&mark)) {
             return false;
         }
-        let last_s = proof.iat.saturating_add(dpop::AGE_S_MAX);
+        let last_s = iat.saturating_add(dpop::AGE_S_MAX);
         self.0.entry(last_s.div_euclid(GROUP_S)).or_default().insert(mark)
     }
 
@@ -64,13 +71,13 @@ impl Used {
     }
 }
 
-impl Mark {
-    fn of(proof: &ProofId) -> Self {
+impl UsedProof {
+    pub fn of(proof: &ProofId) -> Self {
         // A thumbprint has one length: no two pairs run together.
         let digest = Digest::concat(&[proof.jkt.as_bytes(), b"\n", proof.jti.as_bytes()]);
         let mut mark = [0; 16];
         mark.copy_from_slice(&digest.0[..16]);
-        Self(mark)
+        Self { mark: Mark(mark), iat: proof.iat }
     }
 }
 
@@ -111,7 +118,7 @@ mod tests {
     #[test]
     fn a_seeded_proof_is_used() {
         let window = ProofWindow::default();
-        window.seed(&proof("a", 1000));
+        window.seed(UsedProof::of(&proof("a", 1000)));
         assert!(!window.burn(&proof("a", 1000), Timestamp::from_secs(1001)));
     }
 }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use latchgate_monitor::authenticator::Presented;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::ports::{Clock, Entropy};
-use latchgate_monitor::proofs::ProofWindow;
+use latchgate_monitor::proofs::{ProofWindow, UsedProof};
 use latchgate_wire::dpop;
 use latchgate_wire::entry::{OperatorKey, Role, Signed};
 use latchgate_wire::jwk::{Jwk, Thumbprint};
@@ -112,7 +112,7 @@ impl Operators {
     }
 
     /// Marks a proof that the ledger knows as used.
-    pub fn seed(&self, proof: &ProofId) {
+    pub fn seed(&self, proof: UsedProof) {
         self.proofs.seed(proof);
     }
 

@@ -178,7 +178,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         },
         panics: AtomicU64::new(0),
     };
-    world.ledger.recent_proofs().iter().for_each(|proof| operators.seed(proof));
+    world.ledger.recent_proofs().iter().for_each(|proof| operators.seed(*proof));
     let authenticator = authenticator(&config, &keys, &world);
     let leases = Leases {
         kid: kid(&keys),
@@ -296,7 +296,7 @@ fn authenticator(config: &Config, keys: &Keys, world: &GateWorld) -> Authenticat
     let mut lease_keys = LeaseKeys::default();
     lease_keys.insert(kid(keys), keys.lease.verifying_key());
     let proofs = ProofWindow::default();
-    world.ledger.recent_proofs().iter().for_each(|proof| proofs.seed(proof));
+    world.ledger.recent_proofs().iter().for_each(|proof| proofs.seed(*proof));
     let mut base_urls = vec![config.gate.public_base_url.clone()];
     // Public clients sign this over a Unix socket by default.
     if config.gate.public_base_url != "http://localhost" {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use latchgate_monitor::ports::{CallIdentity, CommitError, Log as _, Payloads as _, Prior, Refusal};
+use latchgate_monitor::proofs::UsedProof;
 use latchgate_wire::checkpoint::Checkpoint;
 use latchgate_wire::entry::*;
 use latchgate_wire::ids::GrantId;
@@ -128,10 +129,10 @@ fn time_never_goes_back_in_entries() {
 fn recent_proofs_are_found_after_a_restart() {
     let home = Home::new();
     let ledger = home.ready(max_calls(10));
+    let proof = |jti: &str| ProofId { jkt: "k".into(), jti: jti.into(), iat: 0 };
     let with_proof = |n: u64, made_at: i64, jti: &str| {
-        let proof = ProofId { jkt: "k".into(), jti: jti.into(), iat: 0 };
         let grant = GrantId::new(made_at.unsigned_abs(), u128::from(n));
-        Body::CallIntent(intent(grant, Call { proof: Some(proof), ..read_call(n) }))
+        Body::CallIntent(intent(grant, Call { proof: Some(proof(jti)), ..read_call(n) }))
     };
     say(&ledger, with_proof(1, T0, "old")).unwrap();
     home.clock.advance(65_001);
@@ -139,8 +140,7 @@ fn recent_proofs_are_found_after_a_restart() {
     assert!(ledger.recent_proofs().is_empty(), "those of this run are the caller's to remember");
     close(&ledger);
     let (ledger, _) = home.open().unwrap();
-    let jtis: Vec<_> = ledger.recent_proofs().iter().map(|proof| proof.jti.as_str()).collect();
-    assert_eq!(jtis, ["new"]);
+    assert_eq!(ledger.recent_proofs(), [UsedProof::of(&proof("new"))]);
 }
 
 #[test]
