@@ -95,13 +95,13 @@ fn forgotten_payloads_are_gone_and_every_proof_still_holds() {
 fn what_was_decided_is_decided_again_from_the_payloads() {
     let mut gate = Gate::builder().root_file("a", "x").start();
     read(&gate);
-    gate.cli(&["call", "fs_write", r#"{"path":"b","text":"y"}"#, "--json"]);
+    gate.cli(&["call", "fs_write", r#"{"path":"b","content":"y"}"#, "--json"]);
     gate.restart();
     read(&gate);
     let key = gate.keys().join("payload.key").to_str().unwrap().to_owned();
     let report = gate.cli(&["verify", "--payloads", &key, "--json"]).exited(0).json();
     let notes = report["notes"].to_string();
-    assert!(notes.contains("3 decisions were judged again") && !notes.contains("not judged"), "{report:#}");
+    assert!(notes.contains("decisions judged again: 3") && !notes.contains("not judged"), "{report:#}");
     assert!(report["checkpoints"].as_u64() >= Some(2), "{report:#}");
 }
 

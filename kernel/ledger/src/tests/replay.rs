@@ -109,7 +109,7 @@ fn decisions_that_the_policy_made_are_made_again() {
     close(&ledger);
     let report = replayed(&home);
     assert!(report.is_sound(), "{:?}", report.findings);
-    assert!(report.notes.contains(&"3 decisions were judged again".to_owned()), "{:?}", report.notes);
+    assert!(report.notes.contains(&"decisions judged again: 3".to_owned()), "{:?}", report.notes);
 }
 
 #[test]

@@ -112,9 +112,8 @@ impl Replay {
     }
 
     pub fn notes(&self) -> Vec<String> {
-        let judged = (self.judged > 0).then(|| format!("{} decisions were judged again", self.judged));
-        let left_out =
-            self.left_out.iter().map(|(why, n)| format!("{n} decisions were not judged again: {why}"));
+        let judged = (self.judged > 0).then(|| format!("decisions judged again: {}", self.judged));
+        let left_out = self.left_out.iter().map(|(why, n)| format!("decisions not judged again: {n}: {why}"));
         judged.into_iter().chain(left_out).collect()
     }
 }
