@@ -108,16 +108,17 @@ fn entries_behind_the_sealed_state_are_folded_and_checked() {
     assert!(matches!(home.open().map(drop), Err(OpenError::Tampered { seq, .. }) if seq > size));
 }
 
+/// What is done to the file.
+type Change = Box<dyn Fn(&mut Vec<u8>)>;
+
 #[test]
 fn a_sealed_state_that_is_not_as_it_was_is_not_used() {
     let whole = folded(&closed());
     let length = std::fs::read(sealed_file(&closed())).unwrap().len();
-    let changes: Vec<(String, Box<dyn Fn(&mut Vec<u8>)>)> = [0, 17, 18, 49, 50, 90, length / 2, length - 1]
+    let changes: Vec<(String, Change)> = [0, 17, 18, 49, 50, 90, length / 2, length - 1]
         .into_iter()
-        .map(|at| -> (String, Box<dyn Fn(&mut Vec<u8>)>) {
-            (format!("byte {at}"), Box::new(move |bytes| bytes[at] ^= 1))
-        })
-        .chain([0, 10, 40, length - 1].map(|len| -> (String, Box<dyn Fn(&mut Vec<u8>)>) {
+        .map(|at| -> (String, Change) { (format!("byte {at}"), Box::new(move |bytes| bytes[at] ^= 1)) })
+        .chain([0, 10, 40, length - 1].map(|len| -> (String, Change) {
             (format!("cut to {len}"), Box::new(move |bytes| bytes.truncate(len)))
         }))
         .collect();
