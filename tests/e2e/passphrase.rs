@@ -2,26 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use latchgate_tests::{Gate, Ran};
+use latchgate_tests::{Gate, Ran, mode};
 
 const PASSPHRASE: &str = "four unrelated words here";
 
 fn gate() -> Gate {
     Gate::builder().root_file("a.txt", "text\n").start()
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-fn private(gate: &Gate, name: &str, text: &str) -> PathBuf {
-    let path = gate.base().join(name);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path
 }
 
 /// A command whose operator's key takes a passphrase.
@@ -33,8 +22,8 @@ fn with_passphrase(gate: &Gate, args: &[&str], file: &Path) -> Ran {
 #[test]
 fn a_protected_key_takes_its_passphrase() {
     let gate = gate();
-    let file = private(&gate, "passphrase", PASSPHRASE);
-    let wrong = private(&gate, "wrong", "four unrelated words there");
+    let file = gate.private_file("passphrase", PASSPHRASE);
+    let wrong = gate.private_file("wrong", "four unrelated words there");
     let name = file.to_str().unwrap();
     gate.cli(&["operator", "protect", "--passphrase-file", name]).exited(0);
     let key = gate.keys().join("operator-local.pem");

@@ -1,25 +1,12 @@
 //! Operators and agents by their commands: keys are made, told to the gate, replaced and protected, and never shown.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 
-use latchgate_tests::{Gate, Key, Ran};
+use latchgate_tests::{Gate, Key, Ran, mode, private_file};
 use serde_json::{Value, json};
 
 fn gate() -> Gate {
     Gate::builder().root_file("a.txt", "text\n").start()
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-fn private(gate: &Gate, name: &str, text: &str) -> PathBuf {
-    let path = gate.base().join(name);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path
 }
 
 fn operators(gate: &Gate) -> Vec<(String, String)> {
@@ -70,7 +57,7 @@ fn a_person_elsewhere_gives_a_public_key_or_takes_a_file_along() {
     assert!(taken.stderr.contains("already_exists"), "{}", taken.stderr);
     // A private key is told to nobody.
     let pem = key.signing().to_pkcs8_pem().unwrap();
-    private(&gate, "bob.pem", &pem);
+    gate.private_file("bob.pem", &pem);
     let refused = gate.cli(&["operator", "add", "bob", "--role", "viewer", "--key", "bob.pem"]).exited(2);
     assert!(refused.stderr.contains("private"), "{}", refused.stderr);
     gate.cli(&["operator", "add", "carl", "--role", "viewer", "--out", "carl.pem"]).exited(0);
@@ -99,7 +86,7 @@ fn an_interrupted_rotation_is_brought_to_its_end() {
     let old = fs::read(&path).unwrap();
     gate.cli(&["operator", "rotate"]).exited(0);
     fs::rename(&path, &beside).unwrap();
-    private(&gate, "old", std::str::from_utf8(&old).unwrap());
+    gate.private_file("old", std::str::from_utf8(&old).unwrap());
     fs::rename(gate.base().join("old"), &path).unwrap();
     gate.cli(&["operator", "list"]).exited(3);
     let ran = gate.cli(&["operator", "rotate"]).exited(0);
@@ -109,7 +96,7 @@ fn an_interrupted_rotation_is_brought_to_its_end() {
 
     // The other way round: the command died before the gate heard of the key, which is of no use then.
     let pem = Key::generate().signing().to_pkcs8_pem().unwrap();
-    private(&gate, "unheard", &pem);
+    gate.private_file("unheard", &pem);
     fs::rename(gate.base().join("unheard"), &beside).unwrap();
     gate.cli(&["operator", "rotate"]).exited(0);
     gate.cli(&["operator", "list"]).exited(0);
@@ -154,12 +141,10 @@ fn an_enrolled_agent_is_itself_wherever_it_calls_from() {
 #[test]
 fn what_is_left_of_budgets_is_shown() {
     let gate = gate();
-    fs::write(
-        gate.home().join("policies/rules.yaml"),
+    private_file(
+        &gate.home().join("policies/rules.yaml"),
         "format: 1\nrules: []\nbudgets:\n  - { for: each, per: day, calls: 4, cost_usd_cents: 500 }\n",
-    )
-    .unwrap();
-    fs::set_permissions(gate.home().join("policies/rules.yaml"), fs::Permissions::from_mode(0o600)).unwrap();
+    );
     gate.cli(&["reload"]).exited(0);
     gate.cli(&["agents", "add", "ci", "--out", "ci.pem"]).exited(0);
     gate.cli(&["call", "fs_read", r#"{"path":"a.txt"}"#, "--agent-key", "ci.pem"]).exited(0);

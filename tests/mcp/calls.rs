@@ -93,21 +93,37 @@ fn answers_of_calls_in_flight_are_not_crossed() {
     assert_eq!(gate.entries_of("call.outcome").len(), 40);
 }
 
+/// A call with one effect, cancelled while the service still works on it.
+struct Cancelled {
+    gate: Gate,
+    upstream: Upstream,
+    client: McpClient,
+    args: Value,
+    first: Value,
+}
+
+impl Cancelled {
+    fn running() -> Self {
+        let upstream = Upstream::answering(|_| Response::ok("done").held());
+        let gate = Gate::builder()
+            .policy(policy::ALLOW)
+            .config(LOOPBACK)
+            .manifest("tick.yaml", &tick::manifest())
+            .start();
+        let mut client = McpClient::session(&gate, "2025-11-25", json!({}), &[]);
+        let args = json!({ "url": upstream.url("/effect"), "number": 1 });
+        let first = client.begin_call("tick", &args);
+        upstream.await_requests(1);
+        client.cancel(&first);
+        client.result("ping", json!({}));
+        Self { gate, upstream, client, args, first }
+    }
+}
+
 /// The request is cancelled while the effect happens; the agent repeats it and gets the one answer.
 #[test]
 fn a_cancelled_call_that_runs_is_not_abandoned_and_not_repeated() {
-    let upstream = Upstream::answering(|_| Response::ok("done").held());
-    let gate = Gate::builder()
-        .policy(policy::ALLOW)
-        .config(LOOPBACK)
-        .manifest("tick.yaml", &tick::manifest())
-        .start();
-    let mut client = McpClient::session(&gate, "2025-11-25", json!({}), &[]);
-    let args = json!({ "url": upstream.url("/effect"), "number": 1 });
-    let first = client.begin_call("tick", &args);
-    upstream.await_requests(1);
-    client.cancel(&first);
-    client.result("ping", json!({}));
+    let Cancelled { gate, upstream, mut client, args, first } = Cancelled::running();
     let second = client.begin_call("tick", &args);
     client.result("ping", json!({}));
     upstream.release();
@@ -130,20 +146,9 @@ fn a_cancelled_call_that_runs_is_not_abandoned_and_not_repeated() {
 /// As the one above, but the answer has come when the agent repeats the call.
 #[test]
 fn a_cancelled_call_that_has_ended_is_answered_once_more_and_not_made_again() {
-    let upstream = Upstream::answering(|_| Response::ok("done").held());
-    let gate = Gate::builder()
-        .policy(policy::ALLOW)
-        .config(LOOPBACK)
-        .manifest("tick.yaml", &tick::manifest())
-        .start();
-    let mut client = McpClient::session(&gate, "2025-11-25", json!({}), &[]);
-    let args = json!({ "url": upstream.url("/effect"), "number": 1 });
-    let first = client.begin_call("tick", &args);
-    upstream.await_requests(1);
-    client.cancel(&first);
-    client.result("ping", json!({}));
+    let Cancelled { gate, upstream, mut client, args, .. } = Cancelled::running();
     upstream.release();
-    gate.await_entry("the delivery to the adapter", |entry| entry["kind"] == "calls.delivered");
+    gate.await_entry("the outcome", |entry| entry["kind"] == "call.outcome");
     let second = client.call("tick", &args);
     assert_eq!(second["isError"], false, "{second:#}");
     assert_eq!(upstream.count(), 1, "the effect happened twice");

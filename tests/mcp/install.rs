@@ -4,13 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use latchgate_tests::mcp_binary;
+use latchgate_tests::{mcp_binary, mode};
 
 use super::install_home::{Home, earlier};
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
 
 /// The client's file in this home.
 fn file(client: &serde_json::Value) -> &Path {

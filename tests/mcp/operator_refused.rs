@@ -2,19 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use latchgate_tests::{Gate, Key, Ran};
 
 use super::operator_session::{Session, command};
-
-fn private(gate: &Gate, name: &str, text: &str) -> PathBuf {
-    let path = gate.base().join(name);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path
-}
 
 /// Standard input stays open: nothing but the refusal ends it.
 fn ended(gate: &Gate, change: impl FnOnce(&mut Command) -> &mut Command) -> Ran {
@@ -30,7 +22,7 @@ fn ended(gate: &Gate, change: impl FnOnce(&mut Command) -> &mut Command) -> Ran 
 fn a_wrong_key_ends_it_naming_the_admin_socket_and_the_remedy() {
     let gate = Gate::builder().start();
     let pem = Key::generate().signing().to_pkcs8_pem().unwrap();
-    let stranger = private(&gate, "stranger.pem", &pem);
+    let stranger = gate.private_file("stranger.pem", &pem);
     let ran = ended(&gate, |command| command.env("LATCHGATE_OPERATOR_KEY", &stranger)).exited(3);
     let socket = gate.admin_socket().display().to_string();
     assert!(ran.stderr.contains(&socket) && ran.stderr.contains("forbidden"), "{}", ran.stderr);
@@ -83,7 +75,7 @@ fn a_key_that_others_could_read_is_not_used() {
 #[test]
 fn a_key_with_a_passphrase_needs_the_file_that_holds_it() {
     let gate = Gate::builder().start();
-    let words = private(&gate, "words", "correct horse battery\n");
+    let words = gate.private_file("words", "correct horse battery\n");
     gate.cli(&["operator", "protect", "--passphrase-file", words.to_str().unwrap()]).exited(0);
     let ran = ended(&gate, |command| command).exited(2);
     assert!(ran.stderr.contains("LATCHGATE_OPERATOR_PASSPHRASE_FILE"), "{}", ran.stderr);

@@ -1,11 +1,12 @@
 //! A gate to be: its home and root on disk, before the binary is started on them.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use crate::gate::{Gate, Prepared, Refused};
 use crate::policy;
+use crate::private::{private_dir, private_file};
 
 /// Where temporary homes lie. Not `TMPDIR`: a socket's path has 107 bytes at most.
 const BASE: &str = "/tmp";
@@ -173,16 +174,6 @@ impl GateBuilder {
         let policy = self.policy.as_deref().unwrap_or(policy::STANDARD);
         private_file(&home.join("policies/standard.cedar"), policy);
     }
-}
-
-fn private_dir(path: &Path) {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).unwrap();
-}
-
-fn private_file(path: &Path, content: impl AsRef<[u8]>) {
-    private_dir(path.parent().unwrap());
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn give(path: &Path, uid: u32) {

@@ -16,6 +16,7 @@ use crate::builder::GateBuilder;
 use crate::entries::entries_in;
 use crate::key::Key;
 use crate::patience::{PATIENCE, eventually, within};
+use crate::private::private_file;
 use crate::raw_agent::RawAgent;
 use crate::raw_operator::RawOperator;
 use crate::wire::Connection;
@@ -130,6 +131,13 @@ impl Gate {
     /// Home and root lie in it; gone with the gate.
     pub fn base(&self) -> &Path {
         self.base.path()
+    }
+
+    /// A file of this name beside the home, which nobody else may read.
+    pub fn private_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.base().join(name);
+        private_file(&path, text);
+        path
     }
 
     pub fn agent_socket(&self) -> PathBuf {

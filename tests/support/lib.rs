@@ -1,6 +1,6 @@
 //! What the black-box suites stand on: a gate of their own, hostile and honest callers, and a service to call.
 //!
-//! Read in this order: `gate` (the built binary with a home of its own, made by `builder`), `chance` (drawn from a seed), `entries` (what its ledger
+//! Read in this order: `gate` (the built binary with a home of its own, made by `builder`, its files by `private`), `chance` (drawn from a seed), `entries` (what its ledger
 //! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `disk_faults` (one that fails, and remembers), `stepped_clock`, `terminal` (with a person at it),
 //! `mcp_client` (the adapter behind pipes, its lines checked by `mcp_schema`), `npm_tools` (programs that are not ours),
 //! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
@@ -19,6 +19,7 @@ mod mcp_schema;
 mod npm_tools;
 mod patience;
 mod preload;
+mod private;
 mod stepped_clock;
 mod terminal;
 
@@ -52,6 +53,7 @@ pub use mcp_client::{McpClient, STATELESS};
 pub use mcp_schema::McpSchema;
 pub use npm_tools::NpmTools;
 pub use patience::{PATIENCE, eventually};
+pub use private::{mode, private_dir, private_file};
 pub use proof::Proof;
 pub use raw_agent::RawAgent;
 pub use raw_operator::RawOperator;

@@ -1,9 +1,9 @@
 //! A host is allowed by an admin, by its name, and by nobody and nothing else.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 
-use latchgate_tests::{Attempt, Gate, RawAgent, RawOperator, policy, tick};
+use latchgate_tests::{Attempt, Gate, RawAgent, RawOperator, policy, private_file, tick};
 use serde_json::{Value, json};
 
 use super::crowd::operator;
@@ -155,8 +155,7 @@ fn a_rule_that_denies_beats_what_was_allowed() {
     allows(&scene, &scene.operator());
     let file = scene.gate.home().join("policies/zz.cedar");
     let forbid = "@id(\"stop\") forbid (principal, action == Action::\"tick\", resource);";
-    fs::write(&file, forbid).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    private_file(&file, forbid);
     let admin = scene.operator();
     // What was changed by hand is not put in force along the way.
     let mut other = body(&scene);

@@ -1,10 +1,6 @@
 //! More people and agents than the first start makes: operators with their keys, enrolled agents, and what they sign.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-
-use latchgate_tests::{Attempt, Gate, GateBuilder, Key, RawAgent, RawOperator, tick};
+use latchgate_tests::{Attempt, Gate, GateBuilder, Key, RawAgent, RawOperator, private_file, tick};
 use serde_json::{Value, json};
 
 use crate::scene::{LOOPBACK, Scene};
@@ -24,7 +20,7 @@ pub fn with_rules(builder: GateBuilder, rules: &str) -> Gate {
 }
 
 pub fn write_rules(gate: &Gate, rules: &str) {
-    private(&gate.home().join("policies/rules.yaml"), &format!("format: 1\n{rules}"));
+    private_file(&gate.home().join("policies/rules.yaml"), &format!("format: 1\n{rules}"));
 }
 
 /// Adds an operator through the admin socket.
@@ -85,7 +81,7 @@ pub fn approval(operator: &RawOperator, id: &str, more: &Value) -> Attempt {
 
 /// One file of `operators/`, as the gate writes it.
 pub fn operator_file(gate: &Gate, name: &str, role: &str, key: &Key) {
-    private(
+    private_file(
         &gate.home().join(format!("operators/{name}.toml")),
         &format!("role = \"{role}\"\n\n{}", jwk_table(key)),
     );
@@ -93,19 +89,11 @@ pub fn operator_file(gate: &Gate, name: &str, role: &str, key: &Key) {
 
 /// One file of `agents/`, as the gate writes it.
 pub fn agent_file(gate: &Gate, name: &str, key: &Key) {
-    private(&gate.home().join(format!("agents/{name}.toml")), &jwk_table(key));
+    private_file(&gate.home().join(format!("agents/{name}.toml")), &jwk_table(key));
 }
 
 fn jwk_table(key: &Key) -> String {
     let jwk = key.jwk();
     let member = |name: &str| format!("{name} = {}\n", jwk[name]);
     format!("[jwk]\n{}", ["kty", "crv", "x", "y"].map(member).concat())
-}
-
-pub fn private(path: &Path, text: &str) {
-    let dir = path.parent().unwrap();
-    fs::create_dir_all(dir).unwrap();
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }

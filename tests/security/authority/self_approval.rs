@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use latchgate_tests::{Attempt, Gate, Key, Proof, RawOperator, exchange, policy, tick};
+use latchgate_tests::{Attempt, Gate, Key, Proof, RawOperator, exchange, policy, private_file, tick};
 use serde_json::json;
 
 use crate::scene::{LOOPBACK, Refusal, Scene, counted};
@@ -145,7 +145,7 @@ fn a_viewer_approves_revokes_and_ends_nothing() {
     for dir in [gate.home().join("state"), gate.keys()] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
     }
-    private(&gate.keys().join("operator-local.pem"), &pem);
+    private_file(&gate.keys().join("operator-local.pem"), &pem);
     let scene = Scene::on(gate);
     let id = scene.hold();
     let viewer = RawOperator::new(&scene.gate.admin_socket(), viewer);
@@ -174,10 +174,5 @@ fn enrol(gate: &Gate, name: &str, role: &str, key: &Key) {
     let dir = gate.home().join("operators");
     fs::create_dir_all(&dir).unwrap();
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
-    private(&dir.join(format!("{name}.toml")), &toml);
-}
-
-fn private(path: &std::path::Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    private_file(&dir.join(format!("{name}.toml")), &toml);
 }

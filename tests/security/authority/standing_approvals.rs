@@ -151,7 +151,7 @@ fn it_ends_by_time_by_being_taken_back_and_by_a_changed_policy() {
     let id = approve(&scene, scene.post(scene.number()), "always", &json!(["number"]), 9);
     scene.gate.restart();
     is_answered(&scene, scene.post(scene.number()), &id);
-    super::crowd::private(&scene.gate.home().join("policies/standard.cedar"), ASK_MORE);
+    latchgate_tests::private_file(&scene.gate.home().join("policies/standard.cedar"), ASK_MORE);
     scene.operator().post("/v1/reload", &json!({})).send().expect(200);
     is_held(&scene, "a changed rule of the same name", scene.post(scene.number()));
     scene.end();

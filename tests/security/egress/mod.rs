@@ -5,6 +5,7 @@ mod environment;
 mod ground;
 mod hostile_answers;
 mod names_that_lead_inside;
+mod not_public;
 mod odd_answers;
 mod proxied;
 mod rebinding;

@@ -3,34 +3,10 @@
 use latchgate_tests::world::{Everywhere, isolated};
 
 use super::ground::{Case, GUARD, Ground};
+use super::not_public::{V4, V6};
 
-/// What names may lead to, each alone: one of each class, and what carries another in it.
-const INSIDE: [&str; 44] = [
-    "0.0.0.0",
-    "0.1.2.3",
-    "10.0.0.1",
-    "100.64.0.1",
-    "100.100.100.200",
-    "127.0.0.1",
-    "127.0.0.53",
-    "168.63.129.16",
-    "169.254.0.1",
-    "169.254.169.254",
-    "169.254.170.2",
-    "172.16.0.1",
-    "192.0.0.1",
-    "192.0.0.192",
-    "192.0.2.1",
-    "192.88.99.1",
-    "192.168.1.1",
-    "198.18.0.1",
-    "198.51.100.1",
-    "203.0.113.1",
-    "224.0.0.1",
-    "240.0.0.1",
-    "255.255.255.255",
-    "::",
-    "::1",
+/// What carries another address in it.
+const CARRYING: [&str; 8] = [
     "::a00:1",
     "::ffff:10.0.0.1",
     "::ffff:127.0.0.1",
@@ -38,18 +14,7 @@ const INSIDE: [&str; 44] = [
     "64:ff9b::10.0.0.1",
     "64:ff9b::169.254.169.254",
     "64:ff9b:1::8.8.8.8",
-    "100::1",
-    "2001::1",
-    "2001:db8::1",
     "2002:a00:1::1",
-    "3fff::1",
-    "5f00::1",
-    "fd00::1",
-    "fd00:ec2::254",
-    "fd20:ce::254",
-    "fe80::1",
-    "fec0::1",
-    "ff02::1",
 ];
 
 const PUBLIC: &str = Everywhere::PUBLIC_V4;
@@ -59,7 +24,7 @@ fn a_name_for_an_address_that_is_not_public_is_refused() {
     isolated(|| {
         let ground = Ground::create();
         let mut cases = Vec::new();
-        for (i, address) in INSIDE.iter().enumerate() {
+        for (i, address) in V4.iter().chain(&V6).chain(&CARRYING).enumerate() {
             let name = format!("n{i}.evil.test");
             ground.world.names.script(&name, &[&[address]]);
             cases.push(Case::new(format!("https://{name}/"), GUARD));
