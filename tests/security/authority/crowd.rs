@@ -20,7 +20,7 @@ pub fn with_rules(builder: GateBuilder, rules: &str) -> Gate {
 }
 
 pub fn write_rules(gate: &Gate, rules: &str) {
-    private_file(&gate.home().join("policies/rules.yaml"), &format!("format: 1\n{rules}"));
+    private_file(&gate.home().join("policies/rules.yaml"), format!("format: 1\n{rules}"));
 }
 
 /// Adds an operator through the admin socket.
@@ -83,13 +83,13 @@ pub fn approval(operator: &RawOperator, id: &str, more: &Value) -> Attempt {
 pub fn operator_file(gate: &Gate, name: &str, role: &str, key: &Key) {
     private_file(
         &gate.home().join(format!("operators/{name}.toml")),
-        &format!("role = \"{role}\"\n\n{}", jwk_table(key)),
+        format!("role = \"{role}\"\n\n{}", jwk_table(key)),
     );
 }
 
 /// One file of `agents/`, as the gate writes it.
 pub fn agent_file(gate: &Gate, name: &str, key: &Key) {
-    private_file(&gate.home().join(format!("agents/{name}.toml")), &jwk_table(key));
+    private_file(&gate.home().join(format!("agents/{name}.toml")), jwk_table(key));
 }
 
 fn jwk_table(key: &Key) -> String {
