@@ -129,8 +129,8 @@ fn resources_are_the_actions_and_the_status_and_nothing_else() {
     for uri in ["latchgate://approvals/pending", "latchgate://audit/recent", "file:///etc/passwd"] {
         assert!(client.request("resources/read", json!({ "uri": uri }))["error"].is_object(), "{uri}");
     }
-    // Whoever asks although it is no capability is told that there are none.
-    assert_eq!(client.result("prompts/list", json!({}))["prompts"], json!([]));
+    // No capability of an agent's session, so no method either.
+    assert_eq!(client.request("prompts/list", json!({}))["error"]["code"], -32601);
     assert!(client.request("prompts/get", json!({ "name": "explain_denial" }))["error"].is_object());
 }
 

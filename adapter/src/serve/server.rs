@@ -7,9 +7,10 @@ use latchgate_client::ClientError;
 use latchgate_wire::api::ActionInfo;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
-    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, RequestId,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
+    GetTaskParams, GetTaskResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, RequestId, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -283,14 +284,14 @@ impl ServerHandler for AgentServer {
         }
     }
 
-    /// There are none and there is no such capability, so clients that go by capabilities never ask. Those that ask all the same
-    /// (some do so of every server at its start) take an error for a broken server and an empty list for what it is.
+    /// There are none, so it is no capability, and so no method: clients that go by capabilities never ask, and those that ask
+    /// all the same know this answer. The protocol's own suite takes an empty list here for a capability that was not declared.
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::with_all_items(Vec::new()))
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
     }
 
     async fn get_task(
