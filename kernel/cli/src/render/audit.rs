@@ -116,7 +116,15 @@ fn account(kind: &str, entry: &Value) -> (String, String, Tone) {
         "config.changed" => {
             let actions =
                 entry.pointer("/actions").and_then(Value::as_object).map_or(0, serde_json::Map::len);
-            (String::new(), format!("{actions} actions, policy {}", at("/policy_digest")), Tone::Quiet)
+            let what = match at("/allowance/change").as_str() {
+                "" => format!("{actions} actions"),
+                change => format!("{} {change}", at("/allowance/rule")),
+            };
+            (
+                at("/allowance/signed/operator"),
+                format!("{what}, policy {}", at("/policy_digest")),
+                Tone::Quiet,
+            )
         }
         "clock.accepted" => (at("/operator"), "the clock as it stands".into(), Tone::Warn),
         "calls.delivered" => {

@@ -91,7 +91,7 @@ fn sheet(allowed: &AllowanceInfo) -> Facts {
         .add("action", styled(&allowed.action_id))
         .add("host", styled(&allowed.host))
         .add(
-            "instead of",
+            "instead",
             match allowed.instead_of.as_slice() {
                 [] => "no question: nothing allowed it before".into(),
                 rules => rules.iter().map(|rule| styled(rule)).collect::<Vec<_>>().join(", "),
