@@ -186,6 +186,61 @@ fn a_witness_does_not_cosign_another_past() {
     assert!(refused.stdout.contains("NOT cosigned"), "{refused:#?}");
 }
 
+/// A witness far from the ledger, who has checkpoints and what the other gate's operator printed between two of them.
+#[test]
+fn a_witness_without_tiles_cosigns_by_a_proof_and_by_no_other() {
+    let scene = Scene::allowing();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = elsewhere.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let key_file = file("entry.pub", &fs::read_to_string(key(&scene.gate)).unwrap());
+    let witness_home = elsewhere.path().join("witness");
+    let witness = |note: &str, more: &[&str]| {
+        let args = [&["ledger", "witness", note, "--key", &key_file, "--json"], more].concat();
+        Ran::of(scene.gate.command(&args).env("LATCHGATE_HOME", &witness_home))
+    };
+    let shown = |name: &str| {
+        let note = scene.gate.cli(&["ledger", "checkpoint"]).exited(0).stdout;
+        let size = note.lines().nth(1).unwrap().to_owned();
+        (file(name, &note), size)
+    };
+    let between = |old: &str, new: &str| {
+        scene.gate.cli(&["ledger", "consistency", old, new, "--json"]).exited(0).json()
+    };
+    calls(&scene, 3);
+    let (first, old) = shown("first");
+    assert_eq!(witness(&first, &[]).exited(0).json()["before"], Value::Null);
+    calls(&scene, 4);
+    let (second, new) = shown("second");
+    let proved = between(&old, &new);
+    let unproved = witness(&second, &[]).exited(2);
+    assert!(unproved.stdout.contains(&format!("ledger consistency {old} {new}")), "{unproved:#?}");
+    let attacks: [(&str, Attack<'_>); 3] = [
+        ("a hash", &|p| p["proof"][0] = json!(BASE64.encode([7; 32]))),
+        ("a hash left out", &|p| drop(p["proof"].as_array_mut().unwrap().pop())),
+        ("a proof between others", &|p| *p = between("1", &new)),
+    ];
+    for (what, attack) in attacks {
+        let mut altered = proved.clone();
+        attack(&mut altered);
+        assert_ne!(altered, proved, "{what}");
+        let refused = witness(&second, &["--proof", &file("altered", &altered.to_string())]);
+        assert!([2, 6].contains(&refused.code), "{what}: {refused:#?}");
+        assert!(!refused.stdout.contains("verifier_key"), "{what}: {refused:#?}");
+    }
+    // The twin: what was printed.
+    let proof = file("between", &proved.to_string());
+    let cosigned = witness(&second, &["--proof", &proof]).exited(0).json();
+    assert_eq!((cosigned["before"].to_string(), cosigned["size"].to_string()), (old, new));
+    assert_eq!(cosigned["note"].as_str().unwrap().lines().count(), 6);
+    // And from then on the first is an older one.
+    assert_eq!(witness(&first, &["--proof", &proof]).code, 6);
+    scene.end();
+}
+
 fn verify(scene: &Scene, copy: &LedgerCopy, more: &[&str]) -> Ran {
     let key = key(&scene.gate);
     let args = [&["verify", copy.ledger.to_str().unwrap(), "--key", &key, "--json"], more].concat();

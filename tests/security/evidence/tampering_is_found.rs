@@ -86,6 +86,35 @@ fn an_altered_entry_is_found() {
     }
 }
 
+/// The signature itself: one bit of it, and one of another entry in its place.
+#[test]
+fn an_altered_or_exchanged_signature_is_found() {
+    let scene = lived();
+    let sig_at = |line: &[u8]| {
+        let text = std::str::from_utf8(line).unwrap();
+        let at = text.find("\"sig\":\"").unwrap() + 7;
+        at..at + 86
+    };
+    for kind in ["call.intent", "gate.stopped"] {
+        check(&scene, "a bit of a signature", "signature", |copy| {
+            let seq = copy.of_kind(kind);
+            let line = &mut copy.lines[seq];
+            let at = sig_at(line).start + 40;
+            line[at] = if line[at] == b'A' { b'B' } else { b'A' };
+            copy.write();
+            Some(seq)
+        });
+        check(&scene, "another entry's signature", "signature", |copy| {
+            let (seq, other) = (copy.of_kind(kind), copy.of_kind("call.denied"));
+            let sig = copy.lines[other][sig_at(&copy.lines[other])].to_vec();
+            let at = sig_at(&copy.lines[seq]);
+            copy.lines[seq].splice(at, sig);
+            copy.write();
+            Some(seq)
+        });
+    }
+}
+
 /// The same value in another spelling is not what was signed.
 #[test]
 fn an_entry_that_was_written_differently_is_found() {
