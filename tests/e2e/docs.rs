@@ -51,6 +51,11 @@ fn errors() {
 }
 
 #[test]
+fn secrets() {
+    check("secrets");
+}
+
+#[test]
 fn mcp() {
     check("mcp");
 }

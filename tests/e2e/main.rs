@@ -25,6 +25,7 @@ mod passphrase;
 mod people;
 mod permissions;
 mod restart;
+mod secrets;
 mod service;
 mod tracing;
 mod uninstall;

@@ -1,7 +1,7 @@
 //! One file per attack, each with a twin that succeeds.
 //!
 //! `scene` holds what every attack is measured by: the exact answer, what it leaves in the ledger, and that nothing
-//! happened. `requests`, `egress`, `authority`, `evidence` and `operation` follow the chapters of the threat model.
+//! happened. `requests`, `egress`, `authority`, `evidence`, `operation` and `secrets` follow the chapters of the threat model.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod scene;
@@ -11,5 +11,6 @@ mod egress;
 mod evidence;
 mod operation;
 mod requests;
+mod secrets;
 
 mod table;

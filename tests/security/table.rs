@@ -1,10 +1,10 @@
-//! The tables of attacks in README.md, AUTHORITY.md and OPERATION.md name tests that exist.
+//! The tables of attacks in README.md, AUTHORITY.md, OPERATION.md and SECRETS.md name tests that exist.
 
 use std::fs;
 
 use latchgate_tests::workspace;
 
-const CHAPTERS: [&str; 6] = ["authority", "egress", "evidence", "guests", "operation", "requests"];
+const CHAPTERS: [&str; 7] = ["authority", "egress", "evidence", "guests", "operation", "requests", "secrets"];
 
 #[test]
 fn every_test_named_in_the_readme_exists() {
@@ -19,6 +19,11 @@ fn every_test_named_for_authority_exists() {
 #[test]
 fn every_test_named_for_operation_exists() {
     check("OPERATION.md", 25);
+}
+
+#[test]
+fn every_test_named_for_secrets_exists() {
+    check("SECRETS.md", 5);
 }
 
 #[track_caller]

@@ -16,6 +16,7 @@ use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::{ApprovalId, ReceiptId};
 use latchgate_wire::operator_token::OperatorToken;
 use latchgate_wire::principal::is_name;
+use latchgate_wire::secret::{SecretList, SecretName, SecretsRequest};
 use latchgate_wire::stats::{AuditStats, StatsQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -246,6 +247,28 @@ impl OperatorClient {
     /// `not_found`.
     pub async fn remove_agent(&self, name: &str) -> Result<AgentList, ClientError> {
         self.change(&format!("/v1/agents/{name}/remove"), &serde_json::json!({})).await
+    }
+
+    /// Secrets by name, and what actions still miss. No value.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn secrets(&self) -> Result<SecretList, ClientError> {
+        self.get("/v1/secrets").await
+    }
+
+    /// Sets secrets, all of them or none. The body is gone with the request; an answer repeats no value.
+    ///
+    /// # Errors
+    /// `bad_request` for what is no name or value.
+    pub async fn set_secrets(&self, request: &SecretsRequest) -> Result<SecretList, ClientError> {
+        self.change("/v1/secrets", request).await
+    }
+
+    /// # Errors
+    /// `not_found`.
+    pub async fn remove_secret(&self, name: &SecretName) -> Result<SecretList, ClientError> {
+        self.change(&format!("/v1/secrets/{name}/remove"), &serde_json::json!({})).await
     }
 
     /// What principals have used of their budgets.

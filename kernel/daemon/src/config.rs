@@ -75,6 +75,11 @@ settings! {
         /// Loopback address and port of the agent API, beside the socket.
         expose: Option<SocketAddr> = None, Optional(Loopback, "on the socket only");
     }
+    /// What services want of whoever calls them: `secrets.age`.
+    secrets: SecretSettings {
+        /// The file, of mode 0600, that holds the passphrase of the store's identity, if that has one.
+        passphrase_file: Option<PathBuf> = None, Optional(AbsolutePath("/etc/latchgate/secrets-passphrase"), "asked for on a terminal");
+    }
     /// How long arguments, plans and results are kept, by the class of their action; 0 is until somebody forgets them. Entries are kept.
     retention: RetentionSettings {
         /// Of actions that read, in seconds.

@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::people::agents::Agents;
 use crate::people::leases::Leases;
 use crate::people::operators::Operators;
+use crate::secrets::keeper::Keeper;
 use crate::world::GateWorld;
 
 pub struct Gate {
@@ -39,6 +40,7 @@ pub struct Gate {
     pub operators: Operators,
     pub agents: Agents,
     pub leases: Leases,
+    pub secrets: Arc<Keeper>,
     pub refusals: Refusals,
     pub metrics: Metrics,
     pub call_rate: RateLimit,
@@ -73,6 +75,7 @@ pub struct Parts {
     pub operators: Operators,
     pub agents: Agents,
     pub leases: Leases,
+    pub secrets: Arc<Keeper>,
     pub boundary: Boundary,
     pub config: Config,
     pub places: Places,
@@ -93,6 +96,7 @@ impl Gate {
             operators: parts.operators,
             agents: parts.agents,
             leases: parts.leases,
+            secrets: parts.secrets,
             refusals: Refusals::new(now),
             metrics,
             call_rate: RateLimit::new(Rate::bursting(parts.config.limits.calls_per_s, CALL_BURST_S)),

@@ -16,6 +16,7 @@ mod http;
 mod calls;
 mod evidence;
 mod people;
+pub mod secrets;
 
 mod clock;
 mod metrics;
@@ -36,5 +37,5 @@ pub use setup::init::{InitOptions, Initialised, init};
 pub use setup::policies::HomePolicy;
 pub use setup::prepare::Manner;
 pub use setup::service_home;
-pub use setup::start::{StartError, StartOptions, start};
+pub use setup::start::{Passphrase, StartError, StartOptions, start};
 pub use upkeep::{backup, check, doctor, uninstall, verify, witness};

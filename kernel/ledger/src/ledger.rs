@@ -21,6 +21,7 @@ use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::keychain::Keychain;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, PayloadAt, Who, Window};
+use latchgate_wire::secret::{SecretName, SecretNote};
 use latchgate_wire::stats::{AuditStats, StatsQuery};
 use latchgate_wire::tile::Tile;
 use latchgate_wire::time::Timestamp;
@@ -138,6 +139,11 @@ impl Ledger {
     /// The enrolled agents by the log: thumbprint of the key, by name.
     pub fn agents(&self) -> BTreeMap<String, String> {
         self.view.read().state.agents().clone()
+    }
+
+    /// Which secrets the store holds, by the log.
+    pub fn secrets(&self) -> BTreeMap<SecretName, SecretNote> {
+        self.view.read().state.secrets().clone()
     }
 
     /// Calls under way whose lease is revoked: their guests are to be stopped.

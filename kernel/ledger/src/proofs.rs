@@ -90,6 +90,7 @@ fn of(body: &Body) -> Option<&ProofId> {
         Body::ConfigChanged(config) => config.allowance.as_ref().map(|change| &change.proof),
         Body::LeaseRevoked(revoked) => revoked.proof.as_ref(),
         Body::ClockAccepted(accepted) => accepted.proof.as_ref(),
+        Body::SecretsChanged(changed) => changed.proof.as_ref(),
         Body::CallIntent(intent) => intent.call.proof.as_ref(),
         Body::GateStarted(_)
         | Body::GateRecovered(_)

@@ -46,6 +46,7 @@ impl Mark {
             | Body::StandingRevoked(_)
             | Body::OperatorsChanged(_)
             | Body::AgentsChanged(_)
+            | Body::SecretsChanged(_)
             | Body::CallOutcome(_)
             | Body::CallsDelivered(_)
             | Body::ClockAccepted(_)

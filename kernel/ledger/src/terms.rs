@@ -42,6 +42,7 @@ pub fn kind(body: &Body) -> &'static str {
         Body::StandingRevoked(_) => "standing.revoked",
         Body::OperatorsChanged(_) => "operators.changed",
         Body::AgentsChanged(_) => "agents.changed",
+        Body::SecretsChanged(_) => "secrets.changed",
         Body::CallIntent(_) => "call.intent",
         Body::CallOutcome(_) => "call.outcome",
         Body::CallsDelivered(_) => "calls.delivered",
@@ -125,6 +126,7 @@ fn each_of(entry: &Entry, kind: &'static str) -> Vec<Term> {
         | Body::ConfigChanged(_)
         | Body::OperatorsChanged(_)
         | Body::AgentsChanged(_)
+        | Body::SecretsChanged(_)
         | Body::KeyRotated(_)
         | Body::CallsDelivered(_)
         | Body::ClockAccepted(_)

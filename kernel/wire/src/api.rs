@@ -564,6 +564,11 @@ pub struct Status {
     pub calls_running: usize,
     pub unknown_outcomes: usize,
     pub panics_caught: u64,
+    #[serde(default)]
+    pub secrets_set: usize,
+    /// Those that actions declare and nobody has set.
+    #[serde(default)]
+    pub secrets_missing: usize,
     pub public_base_url: String,
     pub home: String,
     pub agent_socket: String,

@@ -3,7 +3,7 @@
 //! The signature is over `latchgate-entry-v1\n` and the JCS bytes of the entry without its `sig` member; the line is the
 //! JCS form with it, at most 65,535 bytes, and is (without line break) the leaf of the Merkle tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -15,6 +15,7 @@ use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
 use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
 use crate::receipt::*;
+use crate::secret::{SecretName, SecretNote};
 use crate::time::Timestamp;
 use crate::{jcs, json};
 
@@ -71,6 +72,8 @@ pub enum Body {
     OperatorsChanged(OperatorsChanged),
     #[serde(rename = "agents.changed")]
     AgentsChanged(AgentsChanged),
+    #[serde(rename = "secrets.changed")]
+    SecretsChanged(SecretsChanged),
     #[serde(rename = "call.intent")]
     CallIntent(CallIntent),
     #[serde(rename = "call.outcome")]
@@ -401,6 +404,22 @@ pub struct AgentsChanged {
     pub agents: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
+}
+
+/// Secrets that were set or removed: by name, never a value or anything made of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsChanged {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<SecretName, SecretNote>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: BTreeSet<SecretName>,
+    /// Who changed them; absent where the gate found its store changed. What they signed holds values and is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The operator's proof, used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofId>,
 }
 
 /// The call will now be executed.

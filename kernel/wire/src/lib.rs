@@ -3,7 +3,7 @@
 //! Nothing here reads a clock, a file, the environment, the network or randomness: times and entropy are arguments.
 //! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`), how bytes become values
 //! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
-//! `operator_token`), what is written down (`entry`, `receipt`,
+//! `operator_token`), what is kept for services (`secret`), what is written down (`entry`, `receipt`,
 //! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`, `bundle`), what is answered (`problem`, `api`,
 //! `stats`), and how text from others is shown to people (`visible`).
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ pub mod jws;
 pub mod lease;
 pub mod operator_token;
 pub mod sealed_key;
+pub mod secret;
 
 pub mod bundle;
 pub mod checkpoint;

@@ -24,14 +24,14 @@ Examples:
   latchgate verify /mnt/backups/latchgate-backup-TIME/ledger --key entry.pub
 
 A backup holds the ledger up to its last synced entry, the payloads, the
-configuration and the keys, not the index and gate.log. Keys are secret: a
-directory that others can read is refused, and every file has mode 0600.
+configuration, the keys and secrets.age, not the index and gate.log. Keys are
+secret: a directory that others can read is refused, and every file has mode 0600.
 
 To restore one into a new home, with no gate running on it:
   export LATCHGATE_HOME=$HOME/restored
   mkdir -m 700 -p \"$LATCHGATE_HOME/state\"
   cp -a BACKUP/config/. \"$LATCHGATE_HOME/\"
-  cp -a BACKUP/ledger BACKUP/keys \"$LATCHGATE_HOME/state/\"
+  cp -a BACKUP/ledger BACKUP/keys BACKUP/secrets.ag[e] \"$LATCHGATE_HOME/state/\"
   latchgate verify && latchgate up --detach
 Never run the restored gate and the old one both: their ledgers would part.";
 

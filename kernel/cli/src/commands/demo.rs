@@ -70,6 +70,7 @@ async fn start(home: &DemoHome) -> Result<Running, Failure> {
         manner: Manner::Up { fallback_root: root.clone(), preset: None },
         root: Some(root),
         expose_http: None,
+        passphrase: None,
     })
     .await
 }

@@ -23,6 +23,7 @@ mod policy;
 mod presets;
 mod reload;
 mod revoke;
+mod secrets;
 mod serve;
 mod service;
 mod status;
@@ -103,6 +104,7 @@ enum Command {
     Ledger(ledger::Ledger),
     Presets(presets::Presets),
     Policy(policy::Policy),
+    Secrets(secrets::SecretsCommand),
     Operator(operator::Operator),
     Agents(agents::Agents),
     Reload(reload::Reload),
@@ -139,6 +141,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Ledger(ledger) => alone(ledger.run(&global, console)),
         Command::Presets(presets) => presets.run(console),
         Command::Policy(policy) => alone(policy.run(&global, console)),
+        Command::Secrets(secrets) => alone(secrets.run(&global, console)),
         Command::Operator(operator) => alone(operator.run(&global, console)),
         Command::Agents(agents) => alone(agents.run(&global, console)),
         Command::Reload(reload) => alone(reload.run(&global, console)),
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify ledger presets policy operator agents reload drain revoke clock config logs metrics service backup uninstall completions man demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify ledger presets policy secrets operator agents reload drain revoke clock config logs metrics service backup uninstall completions man demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -36,7 +36,13 @@ impl Serve {
         latchgate_daemon::install(Logs::Json).map_err(|error| Failure::new(Exit::Failed, error))?;
         let places = self.places()?;
         together(async {
-            let options = StartOptions { places, manner: Manner::Serve, root: None, expose_http: None };
+            let options = StartOptions {
+                places,
+                manner: Manner::Serve,
+                root: None,
+                expose_http: None,
+                passphrase: None,
+            };
             let signals = Signals::install().map_err(|error| Failure::new(Exit::Failed, error))?;
             let running = up::start(options).await?;
             running.summary().log();

@@ -79,6 +79,16 @@ fn sheet(status: &api::Status, budgets: &[String], now: Timestamp) -> String {
         )
         .add("operator", styled(&status.operator))
         .add_lines("budgets", budgets);
+    match (status.secrets_set, status.secrets_missing) {
+        (0, 0) => {}
+        (set, 0) => {
+            facts.add("secrets", format!("{set} set"));
+        }
+        (set, missing) => {
+            let missing = format!("{missing} missing: latchgate secrets list").yellow().to_string();
+            facts.add("secrets", format!("{set} set, {missing}"));
+        }
+    }
     if status.unknown_outcomes > 0 {
         facts
             .add("unknown", format!("{} calls may have happened", status.unknown_outcomes).red().to_string());

@@ -4,17 +4,22 @@ mod held;
 mod started;
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 
 use clap::Args;
-use latchgate_daemon::{Logs, Manner, Places, Preset, Running, Signals, StartError, StartOptions};
+use latchgate_daemon::secrets::{Protection, offline};
+use latchgate_daemon::{
+    Logs, Manner, Passphrase, Places, Preset, Running, Signals, StartError, StartOptions,
+};
+use zeroize::Zeroizing;
 
 use super::{presets, together};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
+use crate::keys;
 use held::Teller;
 use started::Started;
 use tokio::sync::watch;
@@ -45,6 +50,9 @@ pub struct Up {
     /// Set by --detach for the process in the background: announce the start on stdout, then let go of the terminal
     #[arg(long, hide = true)]
     announce: bool,
+    /// Set by --detach where somebody typed the passphrase of the secrets: it comes on stdin
+    #[arg(long, hide = true)]
+    passphrase_stdin: bool,
 }
 
 impl Up {
@@ -93,7 +101,13 @@ impl Up {
     fn in_background(self, console: &Console) -> Result<Exit, Failure> {
         let mut command = process::Command::new(std::env::current_exe()?);
         command.args(["up", "--announce"]).args(self.passed_on());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let passphrase = typed_passphrase(&own_places()?)?;
+        let stdin = if passphrase.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.args(passphrase.as_ref().map(|_| "--passphrase-stdin"));
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn()?;
+        if let (Some(passphrase), Some(mut stdin)) = (passphrase, child.stdin.take()) {
+            stdin.write_all(passphrase.0.as_bytes())?;
+        }
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
@@ -116,6 +130,15 @@ impl Up {
         })
     }
 
+    fn passphrase(&self, places: &Places) -> Result<Option<Passphrase>, Failure> {
+        if !self.passphrase_stdin {
+            return typed_passphrase(places);
+        }
+        let mut line = Zeroizing::new(String::new());
+        std::io::stdin().read_line(&mut line)?;
+        Ok(Some(Passphrase(Zeroizing::new(line.trim_end_matches('\n').to_owned()))))
+    }
+
     /// What the process in the background is told of our command line.
     fn passed_on(&self) -> Vec<OsString> {
         let root = self.root.as_ref().map(|root| ["--root".into(), root.into()]);
@@ -128,8 +151,18 @@ impl Up {
     fn options(&self, places: Places) -> Result<StartOptions, Failure> {
         let manner = Manner::Up { fallback_root: std::env::current_dir()?, preset: self.preset };
         let root = self.root.as_ref().map(|root| canonical_root(root)).transpose()?;
-        Ok(StartOptions { places, manner, root, expose_http: self.expose_http })
+        let passphrase = self.passphrase(&places)?;
+        Ok(StartOptions { places, manner, root, expose_http: self.expose_http, passphrase })
     }
+}
+
+/// What the secrets' identity asks for, if nothing but a person can say it.
+fn typed_passphrase(places: &Places) -> Result<Option<Passphrase>, Failure> {
+    let is_sealed = offline::protection(places).is_ok_and(|found| found == Protection::Passphrase);
+    if !is_sealed || offline::passphrase_file(places).is_some() {
+        return Ok(None);
+    }
+    keys::of_secrets(&places.secrets_identity(), None).map(|typed| Some(Passphrase(typed)))
 }
 
 /// What `--root` names, as it lies on the disk.
@@ -167,7 +200,6 @@ fn release_terminal(started: &Started) -> Result<(), Failure> {
     rustix::stdio::dup2_stderr(&null).map_err(std::io::Error::from)?;
     let announced = serde_json::to_string(started).map_err(std::io::Error::from)?;
     {
-        use std::io::Write as _;
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "{announced}")?;
         stdout.flush()?;

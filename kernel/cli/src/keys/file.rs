@@ -93,6 +93,14 @@ pub fn write_private(path: &Path, what: &str, text: &str) -> Result<(), Failure>
     })
 }
 
+/// The text of a private file.
+pub fn private_text(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
+    read(path, what).map_err(|unread| match unread {
+        Unread::Io(error) => named(path, what, &error),
+        Unread::Refused(failure) => failure,
+    })
+}
+
 /// Puts a key in its own place again, under this passphrase.
 pub fn protect(path: &Path, key: &SigningKey, passphrase: &str) -> Result<(), Failure> {
     let beside = beside(path, "protected");

@@ -9,6 +9,6 @@ mod passphrase;
 mod token;
 
 pub use enrolment::{New, Replacement, public_key, thumbprint};
-pub use file::{agent, generate, operator, protect};
-pub use passphrase::chosen;
+pub use file::{agent, generate, operator, private_text, protect};
+pub use passphrase::{ask as ask_hidden, chosen, of_secrets};
 pub use token::{NewToken, discard as discard_token};

@@ -31,6 +31,21 @@ pub fn of(key: &Path) -> Result<Secret, Failure> {
     ask(&format!("passphrase for {}: ", key.display()))
 }
 
+/// The passphrase that opens the identity of the secrets' store: `file` is what the configuration names.
+pub fn of_secrets(identity: &Path, file: Option<&Path>) -> Result<Secret, Failure> {
+    match file {
+        Some(file) => from_file(file),
+        None if is_interactive() => ask(&format!("passphrase for {}: ", identity.display())),
+        None => {
+            let what =
+                format!("{} takes a passphrase, and there is no terminal to ask on", identity.display());
+            Err(Failure::usage(what).remedy(
+                "name a file of mode 0600 that holds it as secrets.passphrase_file in latchgate.toml",
+            ))
+        }
+    }
+}
+
 /// A new passphrase: from this file, else typed twice.
 pub fn chosen(file: Option<&Path>) -> Result<Secret, Failure> {
     let passphrase = match file {
@@ -73,7 +88,8 @@ fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-fn ask(prompt: &str) -> Result<Secret, Failure> {
+/// A line that is not shown while it is typed, without its line break.
+pub fn ask(prompt: &str) -> Result<Secret, Failure> {
     // First: what is typed after the prompt is neither shown nor thrown away.
     let _silent = Silence::begin()?;
     write!(io::stderr(), "{prompt}")?;

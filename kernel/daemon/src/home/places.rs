@@ -16,7 +16,7 @@ pub struct Places {
     config_file: PathBuf,
     /// `latchgate.toml`, `manifests/`, `policies/`, `operators/`.
     pub config_dir: PathBuf,
-    /// `ledger/`, `index/`, `cache/`, `keys/`, `gate.log`.
+    /// `ledger/`, `index/`, `cache/`, `keys/`, `secrets.age`, `gate.log`.
     pub state_dir: PathBuf,
     /// The sockets.
     pub run_dir: PathBuf,
@@ -154,6 +154,16 @@ impl Places {
 
     pub fn keys_dir(&self) -> PathBuf {
         self.state_dir.join("keys")
+    }
+
+    /// The values that services want, encrypted.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.state_dir.join("secrets.age")
+    }
+
+    /// What opens them.
+    pub fn secrets_identity(&self) -> PathBuf {
+        self.keys_dir().join("secrets.identity")
     }
 
     /// The ledger's public key, for `verify`.

@@ -22,6 +22,7 @@ use super::incoming::Received;
 use super::ledger;
 use super::people;
 use super::respond::{self, Whole};
+use super::secrets;
 use crate::calls::{approvals, call};
 use crate::gate::Gate;
 use crate::people::operators::Operated;
@@ -133,13 +134,16 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
             gate.shutdown.cancel();
             Ok(respond::json(202, &json!({ "status": "draining" })))
         }
-        (_, segments) => match people::routed(gate, received, segments, trace_id).await? {
-            Some(response) => Ok(response),
-            None => {
-                let answered = ledger::routed(gate, received, segments, trace_id).await?;
-                answered.ok_or_else(|| unknown(segments))
+        (_, segments) => {
+            if let Some(response) = people::routed(gate, received, segments, trace_id).await? {
+                return Ok(response);
             }
-        },
+            if let Some(response) = secrets::routed(gate, received, segments, trace_id).await? {
+                return Ok(response);
+            }
+            let answered = ledger::routed(gate, received, segments, trace_id).await?;
+            answered.ok_or_else(|| unknown(segments))
+        }
     }
 }
 
@@ -151,6 +155,8 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["v1", "operators" | "agents" | "standing" | "budgets" | "allowlist"]
             | ["v1", "operators" | "agents", _, "rotate" | "remove"]
             | ["v1", "operators", _, "token"]
+            | ["v1", "secrets"]
+            | ["v1", "secrets", _, "remove"]
             | ["v1", "standing", _, "revoke"]
             | ["v1", "allowlist", _, "remove"]
             | ["v1", "clock", "accept"]
@@ -183,6 +189,7 @@ fn status(gate: &Gate, operator: &str) -> Status {
     let now = gate.world.clock.now();
     let stats = gate.world.ledger.stats();
     let catalog = gate.catalog.load();
+    let secrets = gate.secrets.list(&catalog);
     Status {
         status: if gate.is_draining() { "draining" } else { "ready" }.into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -203,6 +210,8 @@ fn status(gate: &Gate, operator: &str) -> Status {
         calls_running: stats.calls_running,
         unknown_outcomes: stats.unknown_outcomes,
         panics_caught: gate.world.panics.load(Ordering::Relaxed),
+        secrets_set: secrets.secrets.len(),
+        secrets_missing: secrets.missing.len(),
         public_base_url: gate.config.gate.public_base_url.clone(),
         home: gate.places.config_dir.display().to_string(),
         agent_socket: gate.places.agent_socket().display().to_string(),

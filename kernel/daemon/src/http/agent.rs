@@ -259,7 +259,7 @@ async fn execute(
     if let Some(label) = session_label(received)? {
         tracing::info!(%trace_id, caller_session = label, "a call of what its caller calls a session");
     }
-    let body = received.body.clone();
+    let body = received.body.to_vec();
     let request = steps::Request::new(caller, trace_id, action_id.to_owned(), body, key.map(str::to_owned))
         .because(reason.map(str::to_owned));
     let reply = call::execute(gate, request, received.wait()).await;

@@ -9,6 +9,7 @@ use hyper::{Method, Request, Version};
 use latchgate_monitor::authenticator::Presented;
 use latchgate_monitor::denial::Denial;
 use latchgate_wire::problem::Code;
+use zeroize::Zeroizing;
 
 /// Larger than any action's arguments (manifest `limits.request_bytes`).
 pub const BODY_BYTES_MAX: usize = 8 << 20;
@@ -22,7 +23,8 @@ pub struct Received {
     pub path: String,
     pub query: Option<String>,
     pub headers: HeaderMap,
-    pub body: Vec<u8>,
+    /// Wiped with the request: on the operators' socket it may hold secrets.
+    pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Received {
@@ -46,7 +48,7 @@ impl Received {
             path: head.uri.path().to_owned(),
             query: head.uri.query().map(str::to_owned),
             headers: head.headers,
-            body,
+            body: Zeroizing::new(body),
         })
     }
 

@@ -99,7 +99,7 @@ pub fn bind(path: &Path, access: Access) -> Result<Socket, ListenError> {
 }
 
 /// The lock beside a socket, which names its holder for whoever does not get it.
-fn lock(socket: &Path) -> Result<fs::File, ListenError> {
+pub fn lock(socket: &Path) -> Result<fs::File, ListenError> {
     let io = |source| ListenError::Io { path: socket.to_owned(), source };
     let path = socket.with_extension("lock");
     let mut options = fs::OpenOptions::new();

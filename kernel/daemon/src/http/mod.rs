@@ -15,6 +15,7 @@ mod ledger;
 mod patient;
 mod people;
 mod respond;
+mod secrets;
 mod tcp_peer;
 mod trace_context;
 

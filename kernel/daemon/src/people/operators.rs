@@ -17,6 +17,7 @@ use latchgate_wire::principal::is_name;
 use latchgate_wire::problem::Code;
 use latchgate_wire::receipt::ProofId;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::home::files::{create_private, private_dir, read_private};
 use crate::home::keys::{KeyError, signing_key};
@@ -55,8 +56,10 @@ pub struct Operators {
 /// A request that an operator signed.
 pub struct Operated {
     name: String,
-    signed: Signed,
+    /// May hold secrets: wiped, unless it goes into an entry.
+    body: Zeroizing<String>,
     proof: ProofId,
+    text: String,
 }
 
 impl Operated {
@@ -70,8 +73,9 @@ impl Operated {
     }
 
     /// What was signed, for the ledger.
-    pub fn signed(self) -> Signed {
-        self.signed
+    pub fn signed(mut self) -> Signed {
+        let body = std::mem::take(&mut *self.body);
+        Signed { operator: self.name, jkt: self.proof.jkt, body, proof: self.text }
     }
 }
 
@@ -172,13 +176,8 @@ impl Operators {
             let detail = format!("operator {} is {:?}, this needs {role:?}", operator.name, operator.role);
             return Err(Denial::new(Code::Forbidden, detail.to_lowercase()));
         }
-        let signed = Signed {
-            operator: operator.name.clone(),
-            jkt: id.jkt.clone(),
-            body: String::from_utf8_lossy(presented.body).into_owned(),
-            proof: text.to_owned(),
-        };
-        Ok(Operated { name: operator.name.clone(), signed, proof: id })
+        let body = Zeroizing::new(String::from_utf8_lossy(presented.body).into_owned());
+        Ok(Operated { name: operator.name.clone(), body, proof: id, text: text.to_owned() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Assembly: from a home on disk to a gate that listens.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,13 +20,14 @@ use latchgate_wire::lease::LeaseKeys;
 use latchgate_wire::receipt::Boundary;
 use serde_json::json;
 use tokio::net::TcpListener;
+use zeroize::Zeroizing;
 
 use crate::calls::approvals;
 use crate::clock::GateClock;
 use crate::config::{Config, ConfigError, Given};
 use crate::evidence::forget;
 use crate::gate::{Gate, Parts};
-use crate::home::files::{FileError, read_unless_world_writable};
+use crate::home::files::{FileError, read_private, read_unless_world_writable};
 use crate::home::keys::{KeyError, Keys, drop_next, install_next};
 use crate::home::places::Places;
 use crate::http::listen::{Access, ListenError, Socket, bind};
@@ -35,6 +37,8 @@ use crate::people::leases::Leases;
 use crate::people::operators::{LOCAL, Operators};
 use crate::process::running::{Running, Summary};
 use crate::process::telemetry;
+use crate::secrets::SecretsError;
+use crate::secrets::keeper::Keeper;
 use crate::setup::prepare::{Manner, Prepared, prepare};
 use crate::setup::{leftovers, loading};
 use crate::world::{GateWorld, OsEntropy};
@@ -48,6 +52,18 @@ pub struct StartOptions {
     pub root: Option<PathBuf>,
     /// `--expose-http`: overrides the configuration.
     pub expose_http: Option<SocketAddr>,
+    /// Of the secrets' identity, where somebody was asked; else `secrets.passphrase_file` has it.
+    pub passphrase: Option<Passphrase>,
+}
+
+/// A passphrase that somebody typed.
+#[derive(Clone)]
+pub struct Passphrase(pub Zeroizing<String>);
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
 }
 
 /// Why the gate does not start; each says what would help.
@@ -59,6 +75,8 @@ pub enum StartError {
     File(#[from] FileError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("{0}")]
@@ -106,7 +124,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`]; nothing listens then.
 pub async fn start(options: StartOptions) -> Result<Running, StartError> {
-    let StartOptions { places, manner, root: chosen_root, expose_http } = options;
+    let StartOptions { places, manner, root: chosen_root, expose_http, passphrase } = options;
     let given = expose_http.map(|address| Given {
         flag: "--expose-http",
         setting: "http.expose",
@@ -136,6 +154,11 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     let root = root(chosen_root, &config, &manner);
     let roots = roots(root.as_deref(), &places)?;
     let agents = Agents::load(&places)?;
+    let secrets = {
+        let (places, file) = (places.clone(), config.secrets.passphrase_file.clone());
+        let (egress, clock) = (egress(&config)?, Arc::clone(&clock));
+        Arc::new(blocking(move || open_secrets(&places, passphrase, file.as_deref(), egress, clock)).await??)
+    };
     let host = sandbox(&config, roots.clone(), loading::module_cache(&places, &keys))?;
 
     let (catalog, host) = {
@@ -160,6 +183,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     }
     loading::put_in_force(&ledger, &catalog).await?;
     changes::put_in_force(&ledger, &operators, &agents, None).await?;
+    secrets.put_in_force(&ledger).await?;
     // A clock that was set back revives nothing.
     ledger.stats().last_entry_at.iter().for_each(|time| clock.not_before(*time));
 
@@ -209,6 +233,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         operators,
         agents,
         leases,
+        secrets,
         boundary,
         config,
         places,
@@ -257,6 +282,12 @@ fn roots(root: Option<&Path>, places: &Places) -> Result<Roots, StartError> {
 }
 
 fn sandbox(config: &Config, roots: Roots, cache: Option<ModuleCache>) -> Result<Host, StartError> {
+    let host = HostConfig { egress: Arc::new(egress(config)?), roots, cache };
+    Host::new(host).map_err(|error| StartError::Sandbox(error.to_string()))
+}
+
+/// The way out, as configured. Actions and token endpoints have one each: they share no connection.
+fn egress(config: &Config) -> Result<Egress, StartError> {
     let refused = |error: latchgate_egress::ConfigError| StartError::Egress(error.to_string());
     let proxy = config.egress.proxy.as_deref().map(Proxy::parse).transpose().map_err(refused)?;
     let ca_file = config.egress.extra_ca_file.as_deref();
@@ -266,13 +297,35 @@ fn sandbox(config: &Config, roots: Roots, cache: Option<ModuleCache>) -> Result<
         proxy,
         ..latchgate_egress::Config::default()
     };
-    let egress = Egress::new(egress).map_err(|error| {
+    Egress::new(egress).map_err(|error| {
         let file =
             ca_file.map_or_else(String::new, |path| format!("egress.extra_ca_file {}: ", path.display()));
         StartError::Egress(format!("{file}{error}"))
-    })?;
-    let host = HostConfig { egress: Arc::new(egress), roots, cache };
-    Host::new(host).map_err(|error| StartError::Sandbox(error.to_string()))
+    })
+}
+
+/// What was typed goes before what is configured.
+fn open_secrets(
+    places: &Places,
+    typed: Option<Passphrase>,
+    file: Option<&Path>,
+    egress: Egress,
+    clock: Arc<GateClock>,
+) -> Result<Keeper, StartError> {
+    let passphrase = match (typed, file) {
+        (Some(typed), _) => Some(typed.0),
+        (None, Some(file)) => Some(first_line(file)?),
+        (None, None) => None,
+    };
+    Ok(Keeper::open(places, passphrase.as_ref().map(|passphrase| passphrase.as_str()), egress, clock)?)
+}
+
+fn first_line(path: &Path) -> Result<Zeroizing<String>, StartError> {
+    let bytes = Zeroizing::new(read_private(path)?);
+    let line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let line = std::str::from_utf8(line);
+    let broken = |_| StartError::Key(KeyError::Broken(path.display().to_string()));
+    line.map(|line| Zeroizing::new(line.to_owned())).map_err(broken)
 }
 
 fn ledger_config(places: &Places, keys: &Keys, clock: Arc<GateClock>, boundary: Boundary) -> OpenConfig {

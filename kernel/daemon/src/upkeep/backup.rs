@@ -6,7 +6,8 @@
 //!   entry.pub     the ledger's public key
 //!   config/       latchgate.toml, manifests/, policies/, operators/, agents/
 //!   ledger/       log/, payload/, policy/, keys/, checkpoint, checkpoints
-//!   keys/         the gate's keys and its operators' of this machine
+//!   keys/         the gate's keys, its operators' of this machine, and what opens secrets.age
+//!   secrets.age   the secrets of services, encrypted
 //! ```
 //!
 //! Index, cache and `gate.log` are not part of it: the first two are rebuilt, the last is no evidence.
@@ -204,6 +205,7 @@ fn fill(
 
 impl Writer {
     fn keys(&mut self, places: &Places, snapshot: &Snapshot) -> Result<(), BackupError> {
+        self.whole("secrets.age", &places.secrets_file())?;
         self.folder("keys")?;
         for path in files_in(&places.keys_dir())? {
             let name = path.file_name().map(PathBuf::from).unwrap_or_default();
@@ -248,6 +250,15 @@ impl Writer {
                 self.left_out.push(path.to_owned());
                 Ok(())
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(BackupError::io(path)(error)),
+        }
+    }
+
+    /// A file that may be replaced while it is copied, if it is there.
+    fn whole(&mut self, name: &str, path: &Path) -> Result<(), BackupError> {
+        match fs::read(path) {
+            Ok(bytes) => self.text(name, &bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(BackupError::io(path)(error)),
         }

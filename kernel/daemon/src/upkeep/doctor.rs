@@ -40,6 +40,7 @@ fn home(places: &Places) -> Vec<Finding> {
     let places::Looked { mut findings, told } = places::examine(places);
     findings.extend(content::settings(places, &told));
     findings.extend(content::keys(places));
+    findings.extend(content::secrets(places));
     findings.extend(content::operators(places));
     findings.extend(ledger::examine(places));
     findings.extend(machine::disk(&places.state_dir));

@@ -22,7 +22,7 @@ pub enum Ledger {
 /// Something that is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Item {
-    /// `sockets`, `configuration`, `keys`, `index`, `cache`, `log` or `ledger`.
+    /// `sockets`, `configuration`, `keys`, `secrets`, `index`, `cache`, `log` or `ledger`.
     pub what: &'static str,
     pub path: PathBuf,
     #[serde(skip)]
@@ -82,6 +82,7 @@ pub fn plan(places: &Places, ledger: Ledger) -> Result<Plan, UninstallError> {
     list.tree("cache", &places.cache_dir())?;
     list.tree("log", &places.log_file())?;
     list.tree("log", &places.log_file().with_extension("log.1"))?;
+    list.tree("secrets", &places.secrets_file())?;
     list.keys(places, ledger)?;
     if ledger == Ledger::Deleted {
         list.tree("ledger", &places.ledger_dir())?;

@@ -11,6 +11,7 @@ mod people;
 mod rates;
 mod revocations;
 mod rules;
+mod secrets;
 mod sessions;
 mod standings;
 mod usage;
@@ -25,6 +26,7 @@ use latchgate_wire::entry::{
 use latchgate_wire::ids::{ApprovalId, SessionId};
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, Limit, Receipt, Who, Window};
+use latchgate_wire::secret::{SecretName, SecretNote};
 use latchgate_wire::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,7 @@ pub struct State {
     standings: standings::Standings,
     cool_downs: HashMap<calls::RequestId, CoolDown>,
     people: people::People,
+    secrets: secrets::Secrets,
 }
 
 /// A denial that answers for its like, too.
@@ -105,6 +108,7 @@ impl State {
             | Body::LeaseRevoked(_)
             | Body::CallDenied(_)
             | Body::CallsDelivered(_)
+            | Body::SecretsChanged(_)
             | Body::ClockAccepted(_)
             | Body::RefusalsCounted(_) => Ok(()),
         }
@@ -128,6 +132,7 @@ impl State {
             Body::StandingRevoked(revoked) => self.standings.revoked(revoked.approval_id),
             Body::OperatorsChanged(changed) => self.people.operators_changed(changed),
             Body::AgentsChanged(changed) => self.people.agents_changed(changed),
+            Body::SecretsChanged(changed) => self.secrets.changed(changed),
             Body::CallIntent(intent) => self.apply_intent(intent, entry),
             Body::CallOutcome(receipt) => self.apply_outcome(receipt, entry),
             Body::CallsDelivered(delivered) => self.calls.delivered(&delivered.intents),
@@ -256,6 +261,11 @@ impl State {
     /// Thumbprint of each enrolled agent's key, by name.
     pub fn agents(&self) -> &BTreeMap<String, String> {
         self.people.agents()
+    }
+
+    /// Which secrets the store holds.
+    pub fn secrets(&self) -> &BTreeMap<SecretName, SecretNote> {
+        self.secrets.notes()
     }
 
     /// The live call that this one joins, or the one that its key names.

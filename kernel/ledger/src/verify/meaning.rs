@@ -98,6 +98,7 @@ impl Meaning {
             | Body::GateStopped(_)
             | Body::OperatorsChanged(_)
             | Body::AgentsChanged(_)
+            | Body::SecretsChanged(_)
             | Body::LeaseIssued(_)
             | Body::LeaseRevoked(_)
             | Body::CallHeld(_)

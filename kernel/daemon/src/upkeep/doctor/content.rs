@@ -9,6 +9,7 @@ use super::finding::{Finding, word};
 use crate::home::keys::{KeyError, Keys, signing_key};
 use crate::home::places::Places;
 use crate::people::operators::{LOCAL, Operators};
+use crate::secrets::{Protection, SecretsError, offline};
 use crate::upkeep::check;
 use crate::world::OsEntropy;
 
@@ -136,5 +137,36 @@ pub fn operators(places: &Places) -> Vec<Finding> {
         }
         Err(KeyError::Broken(_)) => vec![broken_key(&private)],
         Err(KeyError::File(_) | KeyError::Shared { .. }) => Vec::new(),
+    }
+}
+
+/// Whether the store opens, as far as its files say.
+pub fn secrets(places: &Places) -> Vec<Finding> {
+    let opened = offline::protection(places).and_then(|protection| match protection {
+        Protection::Absent | Protection::File => Ok((protection, offline::list(places, None)?.secrets.len())),
+        Protection::Passphrase => Ok((protection, 0)),
+    });
+    match opened {
+        Ok((Protection::Absent, _)) => Vec::new(),
+        Ok((Protection::File, count)) => vec![Finding::ok("secrets", format!("{count} secrets can be read"))],
+        Ok((Protection::Passphrase, _)) => vec![sealed(places)],
+        // Owner and mode are said elsewhere.
+        Err(SecretsError::File(_)) => Vec::new(),
+        Err(error) => vec![
+            Finding::problem("secrets", error.to_string())
+                .means("the gate does not start with it")
+                .run(format!("cp BACKUP/secrets.age {}", word(&places.secrets_file()))),
+        ],
+    }
+}
+
+fn sealed(places: &Places) -> Finding {
+    match offline::passphrase_file(places) {
+        Some(file) => {
+            Finding::ok("secrets", format!("their identity takes the passphrase in {}", file.display()))
+        }
+        None => Finding::warning("secrets", "their identity takes a passphrase")
+            .means("`up` asks for it; without a terminal the gate does not start")
+            .run(format!("${{EDITOR:-vi}} {}", word(&places.config_file()))),
     }
 }

@@ -84,6 +84,7 @@ fn dirs(places: &Places) -> Vec<PathBuf> {
 /// Whoever can read them can act as the gate or its operators.
 fn private_files(places: &Places) -> Vec<PathBuf> {
     let mut files = files_in(&places.keys_dir());
+    files.extend(present(vec![places.secrets_file()]));
     files.extend(files_in(&places.operators_dir()));
     files.extend(files_in(&places.agents_dir()));
     files
