@@ -138,6 +138,7 @@ fn exit_code_of(problem: &Problem) -> u8 {
         | Code::ProviderFailed
         | Code::ActionFailed
         | Code::Unavailable
+        | Code::SecretMissing
         | Code::Draining
         | Code::ProviderTimeout => 1,
     }

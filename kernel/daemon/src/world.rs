@@ -5,16 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchgate_ledger::{Ledger, PayloadStore};
 use latchgate_monitor::pipeline::{Settings, World};
-use latchgate_monitor::ports::Entropy;
+use latchgate_monitor::ports::{Entropy, Secrets};
 use latchgate_wasm::{Host, Roots};
 
 use crate::clock::GateClock;
 use crate::process::room;
+use crate::secrets::keeper::Keeper;
 
 pub struct GateWorld {
     pub ledger: Ledger,
     pub payloads: Arc<PayloadStore>,
     pub roots: Arc<Roots>,
+    pub secrets: Arc<Keeper>,
     pub host: Host,
     pub clock: Arc<GateClock>,
     pub entropy: OsEntropy,
@@ -26,6 +28,7 @@ impl World for GateWorld {
     type Log = Ledger;
     type Payloads = PayloadStore;
     type Probe = Roots;
+    type Secrets = Keeper;
     type Sandbox = Host;
     type Clock = GateClock;
     type Entropy = OsEntropy;
@@ -40,6 +43,10 @@ impl World for GateWorld {
 
     fn probe(&self) -> &Roots {
         &self.roots
+    }
+
+    fn secrets(&self) -> &Keeper {
+        &self.secrets
     }
 
     fn sandbox(&self) -> &Host {
@@ -68,6 +75,12 @@ impl World for GateWorld {
         work: impl Future<Output = T> + Send,
     ) -> impl Future<Output = T> + Send {
         room::with_room(bytes, work)
+    }
+}
+
+impl Secrets for Keeper {
+    fn is_set(&self, name: &str) -> bool {
+        Self::is_set(self, name)
     }
 }
 

@@ -9,6 +9,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::addr::Development;
 use crate::connect::{Connection, connector};
+use crate::credentials::Credentials;
 use crate::error::{ConfigError, Phase, Refused, SendError};
 use crate::exchange::{Broken, exchange};
 use crate::message::{Outbound, Reply};
@@ -16,6 +17,7 @@ use crate::origin::{Origin, Target};
 use crate::pool::{Pool, PoolKey};
 use crate::proxy::{self, Proxy};
 use crate::resolve::{Pinned, Resolve, SystemResolver};
+use crate::scrub::Scrubber;
 use crate::tls;
 
 /// What an [`Egress`] is built from. The default is safe: public addresses, `https`, public roots.
@@ -114,7 +116,7 @@ impl Egress {
     /// Sends one request, at most once, and reads the whole response.
     ///
     /// `partition` names everything that must not share a connection with other traffic to the same origin; it is
-    /// compared, never interpreted. `deadline` covers resolving, connecting, TLS, writing and reading. Redirects are
+    /// compared, never interpreted; the names of the request's secrets are part of it. `deadline` covers resolving, connecting, TLS, writing and reading. Redirects are
     /// returned as they are. Dropping the future closes the connection; the request may have been sent by then.
     ///
     /// # Errors
@@ -125,38 +127,50 @@ impl Egress {
         partition: &str,
         deadline: Instant,
     ) -> Result<Reply, SendError> {
+        let mut request = request;
         request.target.permitted(&self.dev)?;
-        if self.proxy_to(request.target.origin()).is_some() {
-            proxy::judge(request.target.origin())?;
+        let origin = request.target.origin().clone();
+        if self.proxy_to(&origin).is_some() {
+            proxy::judge(&origin)?;
         }
-        let key = PoolKey { partition: partition.to_owned(), origin: request.target.origin().clone() };
+        let credentials = request.credentials.take();
+        let names = credentials.as_ref().map(Credentials::names).unwrap_or_default();
+        let credentials = credentials.map(|held| held.admit(&origin, &self.dev)).transpose()?;
+        let key = PoolKey { partition: partition.to_owned(), origin, names };
         let bytes_max = request.response_bytes_max;
-        let mut message = request.into_message()?;
+        let complete = request.complete()?;
         if Instant::now() >= deadline {
             return Err(SendError::timeout(Phase::Resolve));
         }
 
-        if let Some(mut connection) = self.pool.take(&key).await {
+        let pooled = self.pool.take(&key).await;
+        let mut may_be_stale = pooled.is_some();
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => self.connect(&key.origin, deadline).await?,
+        };
+        // From here on the values are in this process's memory, and there is a verified peer to take them.
+        let (mut message, scrubber) = match credentials {
+            None => (complete.into_message(), Scrubber::default()),
+            Some(admitted) => admitted.put_into(complete, deadline).await?,
+        };
+        loop {
             match exchange(&mut connection, message, bytes_max, &self.limits, deadline).await {
                 Ok(reply) => {
                     self.pool.put(key, connection);
-                    return Ok(reply);
+                    return Ok(scrubber.reply(reply));
                 }
-                Err(Broken::Sent(error)) => return Err(error),
+                Err(Broken::Sent(error)) => return Err(scrubber.error(error)),
                 // The peer had closed it and the message is untouched: once more, on a connection of its own.
-                Err(Broken::Unsent(unsent, _)) => message = *unsent,
-            }
-        }
-
-        let mut connection = self.connect(&key.origin, deadline).await?;
-        match exchange(&mut connection, message, bytes_max, &self.limits, deadline).await {
-            Ok(reply) => {
-                self.pool.put(key, connection);
-                Ok(reply)
-            }
-            Err(Broken::Sent(error)) => Err(error),
-            Err(Broken::Unsent(_, reason)) => {
-                Err(SendError::Unreachable(format!("{} closed the connection: {reason}", key.origin)))
+                Err(Broken::Unsent(unsent, _)) if may_be_stale => {
+                    may_be_stale = false;
+                    connection = self.connect(&key.origin, deadline).await?;
+                    message = *unsent;
+                }
+                Err(Broken::Unsent(_, reason)) => {
+                    let reason = format!("{} closed the connection: {reason}", key.origin);
+                    return Err(scrubber.error(SendError::Unreachable(reason)));
+                }
             }
         }
     }

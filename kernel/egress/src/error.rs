@@ -6,6 +6,7 @@ use http::StatusCode;
 use thiserror::Error;
 
 use crate::addr::Forbidden;
+use crate::vault::VaultError;
 
 /// What a request that gave no [`Reply`](crate::Reply) may have done at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub enum SendError {
     /// The guard said no. Nothing was sent.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A secret that the request needs could not be had. Nothing was sent.
+    #[error(transparent)]
+    Secret(#[from] VaultError),
     /// No connection: resolving, connecting or the TLS handshake failed. Nothing was sent.
     #[error("{0}")]
     Unreachable(String),
@@ -56,7 +60,9 @@ impl SendError {
     /// Whether the request may have taken effect.
     pub fn effect(&self) -> Effect {
         match self {
-            Self::Refused(_) | Self::Unreachable(_) | Self::Timeout { sent: false, .. } => Effect::None,
+            Self::Refused(_) | Self::Secret(_) | Self::Unreachable(_) | Self::Timeout { sent: false, .. } => {
+                Effect::None
+            }
             Self::Timeout { sent: true, .. } | Self::TooLarge { .. } | Self::Failed { .. } => Effect::Unknown,
         }
     }
@@ -77,6 +83,8 @@ pub enum Phase {
     Tunnel,
     /// The TLS handshake.
     Handshake,
+    /// Fetching a secret that the request needs.
+    Secret,
     /// Writing the request and waiting for the head of the response.
     Response,
     /// Reading the body of the response.
@@ -86,7 +94,7 @@ pub enum Phase {
 impl Phase {
     fn is_after_sending(self) -> bool {
         match self {
-            Self::Resolve | Self::Connect | Self::Tunnel | Self::Handshake => false,
+            Self::Resolve | Self::Connect | Self::Tunnel | Self::Handshake | Self::Secret => false,
             Self::Response | Self::Body => true,
         }
     }
@@ -99,6 +107,7 @@ impl fmt::Display for Phase {
             Self::Connect => "connecting",
             Self::Tunnel => "asking the proxy for a tunnel",
             Self::Handshake => "in the TLS handshake",
+            Self::Secret => "fetching a secret",
             Self::Response => "waiting for the response",
             Self::Body => "reading the response body",
         })
@@ -193,6 +202,34 @@ pub enum Refused {
         host: String,
         /// The address and what is wrong with it.
         reason: Forbidden,
+    },
+    /// A secret that is for another host.
+    #[error("secret {name} is for {host} alone and is not sent to {found}")]
+    ForeignHost {
+        /// Its name.
+        name: String,
+        /// The host that it is for.
+        host: String,
+        /// The host of the request.
+        found: String,
+    },
+    /// A secret that the operator bound to other hosts.
+    #[error(
+        "secret {name} is bound to other hosts than {host}: the operator sees which, latchgate secrets list"
+    )]
+    UnboundHost {
+        /// Its name.
+        name: String,
+        /// The host of the request.
+        host: String,
+    },
+    /// A secret whose value does not fit where it is to go.
+    #[error("secret {name} cannot be sent: {why}")]
+    CredentialPlace {
+        /// Its name.
+        name: String,
+        /// What is in the way; no value.
+        why: String,
     },
     /// A method that turns the connection into something else or reflects credentials.
     #[error("method {0} is not sent")]

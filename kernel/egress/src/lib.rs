@@ -5,6 +5,8 @@
 //! one exchange. Nothing is asked of DNS twice, so a name cannot change between check and connect. Where the operator named a
 //! proxy, that resolves names in its own network, and the guard judges what it can without their addresses ([`Proxy`]).
 //!
+//! Secrets are put into a request when its connection stands, and taken out of what comes back ([`Credentials`]).
+//!
 //! Invariant: once a byte of a request may have been written it is never written again; [`SendError::effect`] says
 //! whether that point was passed.
 //!
@@ -15,6 +17,7 @@
 mod addr;
 mod client;
 mod connect;
+mod credentials;
 mod error;
 mod exchange;
 mod message;
@@ -22,11 +25,13 @@ mod origin;
 mod pool;
 mod proxy;
 mod resolve;
+mod scrub;
 mod tls;
 mod vault;
 
 pub use addr::{Development, Forbidden, admissible};
 pub use client::{Config, Egress, Limits};
+pub use credentials::{Credentials, Now};
 pub use error::{ConfigError, Effect, Part, Phase, Refused, SendError};
 pub use message::{Outbound, Reply};
 pub use origin::{Origin, Scheme, Target};

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 
+use crate::credentials::Credentials;
 use crate::error::Refused;
 use crate::origin::{Origin, Target};
 
@@ -24,6 +26,8 @@ pub struct Outbound {
     pub body: Bytes,
     /// Bytes of response body accepted; one more is an error.
     pub response_bytes_max: usize,
+    /// Secrets that are put in once the connection stands.
+    pub credentials: Option<Credentials>,
 }
 
 /// One complete response, redirects included: they are results, not followed.
@@ -31,7 +35,7 @@ pub struct Outbound {
 pub struct Reply {
     /// The status, never 1xx.
     pub status: StatusCode,
-    /// All response headers. `Debug` shows names only: an upstream may echo a secret.
+    /// All response headers, the request's own secrets taken out. `Debug` shows names only: an upstream may echo others.
     pub headers: HeaderMap,
     /// The whole body, not encoded (`content-encoding` is refused), at most `response_bytes_max` bytes.
     pub body: Bytes,
@@ -42,12 +46,21 @@ pub struct Reply {
 /// The request as it is written on a connection.
 pub(crate) type Message = Request<Full<Bytes>>;
 
+/// A request that was checked, headers of our own included, and that may still be completed.
+pub(crate) struct Complete {
+    method: Method,
+    /// Path and query.
+    target: PathAndQuery,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
 impl Outbound {
     /// Checks method and headers, adds our own, and forgets where the request goes.
-    pub(crate) fn into_message(self) -> Result<Message, Refused> {
+    pub(crate) fn complete(self) -> Result<Complete, Refused> {
         check_method(&self.method)?;
         check_size(&self.headers)?;
-        let mut headers = own_headers(self.target.origin(), &self.method, &self.body)?;
+        let mut headers = own_headers(self.target.origin())?;
         for (name, value) in self.headers {
             check_name(&name)?;
             append(&mut headers, name, value);
@@ -55,15 +68,74 @@ impl Outbound {
         if !headers.contains_key(header::USER_AGENT) {
             append(&mut headers, header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         }
+        let target = self.target.path_and_query().clone();
+        Ok(Complete { method: self.method, target, headers, body: self.body })
+    }
+}
+
+impl Complete {
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Path and query.
+    pub(crate) fn target(&self) -> &str {
+        self.target.as_str()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// # Errors
+    /// If a header of that name is there already, or is not the caller's to set.
+    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), String> {
+        if self.headers.contains_key(&name) || check_name(&name).is_err() {
+            return Err(format!("the header {name} is taken"));
+        }
+        append(&mut self.headers, name, value);
+        Ok(())
+    }
+
+    pub(crate) fn set_body(&mut self, body: Bytes) {
+        self.body = body;
+    }
+
+    /// # Errors
+    /// If what comes out is no path and query.
+    pub(crate) fn retarget(&mut self, change: impl FnOnce(&mut String)) -> Result<(), String> {
+        let mut text = self.target.as_str().to_owned();
+        change(&mut text);
+        if text.len() > TARGET_BYTES_MAX {
+            return Err(format!("the url would be over {TARGET_BYTES_MAX} bytes"));
+        }
+        // The error's own words could hold what was put in.
+        self.target = PathAndQuery::try_from(text).map_err(|_| "the url cannot hold it".to_owned())?;
+        Ok(())
+    }
+
+    pub(crate) fn into_message(mut self) -> Message {
+        // RFC 9110 section 8.6: methods that usually carry content say so when there is none. hyper adds the length of
+        // a body that is there.
+        if self.body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&self.method) {
+            append(&mut self.headers, header::CONTENT_LENGTH, HeaderValue::from(0));
+        }
         let mut message = Request::new(Full::new(self.body));
         *message.method_mut() = self.method;
-        *message.uri_mut() = Uri::from(self.target.path_and_query().clone());
-        *message.headers_mut() = headers;
-        Ok(message)
+        *message.uri_mut() = Uri::from(self.target);
+        *message.headers_mut() = self.headers;
+        message
     }
 }
 
 const USER_AGENT: &str = concat!("latchgate/", env!("CARGO_PKG_VERSION"));
+
+/// Path and query, a secret in them included.
+const TARGET_BYTES_MAX: usize = 48 * 1024;
 
 /// Request headers at most, in number and in bytes of names and values.
 const HEADERS_MAX: usize = 100;
@@ -113,16 +185,11 @@ fn check_size(headers: &[(HeaderName, HeaderValue)]) -> Result<(), Refused> {
     Ok(())
 }
 
-fn own_headers(origin: &Origin, method: &Method, body: &Bytes) -> Result<HeaderMap, Refused> {
+fn own_headers(origin: &Origin) -> Result<HeaderMap, Refused> {
     let host = HeaderValue::try_from(origin.authority()).map_err(|_| Refused::HostName(origin.host()))?;
     let mut headers = HeaderMap::new();
     append(&mut headers, header::HOST, host);
     append(&mut headers, header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    // RFC 9110 section 8.6: methods that usually carry content say so when there is none. hyper adds the length of
-    // a body that is there.
-    if body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(method) {
-        append(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(0));
-    }
     Ok(headers)
 }
 
@@ -140,6 +207,7 @@ impl fmt::Debug for Outbound {
             .field("path", &self.target.path())
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("body_bytes", &self.body.len())
+            .field("credentials", &self.credentials)
             .finish_non_exhaustive()
     }
 }
@@ -168,12 +236,14 @@ mod tests {
             headers: headers.iter().map(header).collect(),
             body: Bytes::from_static(body.as_bytes()),
             response_bytes_max: 0,
+            credentials: None,
         }
     }
 
     #[test]
     fn own_headers_are_added_and_the_target_is_in_origin_form() {
-        let message = outbound(Method::POST, &[("x-a", "1"), ("x-a", "2")], "").into_message().unwrap();
+        let message =
+            outbound(Method::POST, &[("x-a", "1"), ("x-a", "2")], "").complete().unwrap().into_message();
         assert_eq!(message.uri(), "/a?b=c");
         let values = |name: &str| message.headers().get_all(name).iter().collect::<Vec<_>>();
         assert_eq!(values("host"), ["api.test:8443"]);
@@ -185,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_caller_may_name_its_user_agent() {
-        let message = outbound(Method::GET, &[("user-agent", "app")], "").into_message().unwrap();
+        let message = outbound(Method::GET, &[("user-agent", "app")], "").complete().unwrap().into_message();
         assert_eq!(message.headers().get_all("user-agent").iter().collect::<Vec<_>>(), ["app"]);
     }
 
@@ -193,7 +263,7 @@ mod tests {
     fn reserved_headers_are_refused() {
         let by_prefix = ["proxy-authorization", "proxy-connection"];
         for name in RESERVED.iter().chain(&by_prefix) {
-            let refused = outbound(Method::GET, &[(name, "x")], "").into_message().unwrap_err();
+            let refused = outbound(Method::GET, &[(name, "x")], "").complete().err().unwrap();
             assert_eq!(refused, Refused::Header((*name).to_owned()));
         }
     }
@@ -201,14 +271,14 @@ mod tests {
     #[test]
     fn connect_and_trace_are_refused() {
         for method in [Method::CONNECT, Method::TRACE] {
-            assert!(matches!(outbound(method, &[], "").into_message(), Err(Refused::Method(_))));
+            assert!(matches!(outbound(method, &[], "").complete(), Err(Refused::Method(_))));
         }
     }
 
     #[test]
     fn a_hundred_headers_pass_and_one_more_does_not() {
-        assert!(outbound(Method::GET, &[("x-a", "1"); HEADERS_MAX], "").into_message().is_ok());
-        assert!(outbound(Method::GET, &[("x-a", "1"); HEADERS_MAX + 1], "").into_message().is_err());
+        assert!(outbound(Method::GET, &[("x-a", "1"); HEADERS_MAX], "").complete().is_ok());
+        assert!(outbound(Method::GET, &[("x-a", "1"); HEADERS_MAX + 1], "").complete().is_err());
     }
 
     #[test]
@@ -216,7 +286,7 @@ mod tests {
         let request = outbound(Method::GET, &[("authorization", "Bearer hunter2")], "hunter2");
         let shown = format!("{request:?}");
         assert!(shown.contains("authorization") && !shown.contains("hunter2"), "{shown}");
-        let message = format!("{:?}", request.into_message().unwrap().headers());
+        let message = format!("{:?}", request.complete().unwrap().into_message().headers());
         assert!(!message.contains("hunter2"), "{message}");
     }
 }

@@ -11,11 +11,13 @@ use crate::connect::Connection;
 use crate::origin::Origin;
 
 /// Who may share a connection. `partition` is the caller's: it holds whatever must not meet on one connection
-/// (principal, action, secret names).
+/// (principal, action).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PoolKey {
     pub(crate) partition: String,
     pub(crate) origin: Origin,
+    /// Of the secrets that the request carries: a service may take a connection for who was first on it.
+    pub(crate) names: Vec<String>,
 }
 
 /// A bounded store of connections between requests.

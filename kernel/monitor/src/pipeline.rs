@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::denial::Denial;
 use crate::ports::{
     Approval, Clock, Commit, CommitError, Durability, Entropy, Log, Payloads, Prior, Probe, Refusal, Sandbox,
+    Secrets,
 };
 use crate::steps::{
     Authorized, Commitment, Decided, Held, HoldError, Holding, Judging, Recorded, Request, redeem,
@@ -22,6 +23,7 @@ pub trait World: Send + Sync {
     type Log: Log;
     type Payloads: Payloads;
     type Probe: Probe;
+    type Secrets: Secrets;
     type Sandbox: Sandbox;
     type Clock: Clock;
     type Entropy: Entropy;
@@ -29,6 +31,7 @@ pub trait World: Send + Sync {
     fn log(&self) -> &Self::Log;
     fn payloads(&self) -> &Self::Payloads;
     fn probe(&self) -> &Self::Probe;
+    fn secrets(&self) -> &Self::Secrets;
     fn sandbox(&self) -> &Self::Sandbox;
     fn clock(&self) -> &Self::Clock;
     fn entropy(&self) -> &Self::Entropy;
@@ -84,7 +87,7 @@ async fn judged<W: World>(world: &W, catalog: &Arc<Catalog>, request: Request) -
     if let Some(prior) = world.log().prior(&canonical.identity()) {
         return joined(prior);
     }
-    let planned = canonical.plan(world.probe(), world.entropy()).await?;
+    let planned = canonical.plan(world.probe(), world.secrets(), world.entropy()).await?;
     match planned.authorize(&judging(world))? {
         Decided::Allowed(authorized) => perform(world, authorized).await,
         Decided::Asked(asked) => {
@@ -109,6 +112,7 @@ fn judging<W: World>(world: &W) -> Judging<'_, W::Log, W::Clock> {
 }
 
 async fn perform<W: World>(world: &W, authorized: Authorized) -> Result<Outcome, Denial> {
+    authorized.check_secrets(world.secrets())?;
     let commitment = Commitment {
         log: world.log(),
         payloads: world.payloads(),

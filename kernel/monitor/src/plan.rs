@@ -10,6 +10,7 @@ use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::jcs;
 use latchgate_wire::receipt::PlanKind;
 
+pub use latchgate_wire::placement::{Placement, SecretUse};
 pub use search::{Matcher, RESULTS_MAX, Search, SearchError};
 
 /// Everything that a call may do. `kind` `exact`: the steps, each once, nothing else.
@@ -47,14 +48,6 @@ pub struct HttpStep {
     pub secrets: Vec<SecretUse>,
     /// The largest response body accepted.
     pub response_bytes_max: u64,
-}
-
-/// A secret by name, and where its value goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SecretUse {
-    pub name: String,
-    pub placement: String,
 }
 
 /// One file operation below the operator's root.

@@ -305,6 +305,12 @@ pub enum ProbeError {
     Target { message: String },
 }
 
+/// Which secrets there are. Names only: no value passes through the monitor.
+pub trait Secrets: Send + Sync {
+    /// Whether a value of this name can be had, as far as can be told without having it.
+    fn is_set(&self, name: &str) -> bool;
+}
+
 /// Runs the action's component. Takes the permit: what was not committed cannot be run, and nothing runs twice.
 pub trait Sandbox: Send + Sync {
     fn run(&self, permit: Permit, invocation: Invocation) -> impl Future<Output = Ran> + Send;

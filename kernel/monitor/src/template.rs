@@ -30,6 +30,7 @@ pub use glob::Glob;
 
 use arguments::Arguments;
 use fs::FsCompiled;
+pub(crate) use header::is_reserved_header;
 use http::HttpCompiled;
 
 /// A template whose placeholders all name declared arguments that may stand where they stand.
@@ -45,7 +46,7 @@ enum Kind {
 /// What a call would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expanded {
-    /// Without secrets: they are not the template's.
+    /// Secrets by name, whether they are set or not.
     Http(HttpStep),
     /// What was there before is not known yet.
     Fs {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchgate_egress::Egress;
-use latchgate_monitor::manifest::{Import, Limits};
+use latchgate_egress::{Egress, Now, Vault};
+use latchgate_monitor::manifest::{Import, JsonRule, Limits};
 use latchgate_monitor::plan::{Plan, Step};
 use latchgate_monitor::steps::Permit;
 use latchgate_wire::digest::{Digest, Salt};
@@ -27,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) module_digest: Digest,
     pub(crate) imports: Vec<Import>,
     pub(crate) limits: Limits,
+    /// What an answer says where the step was done.
+    pub(crate) success: Option<JsonRule>,
     pub(crate) principal: String,
     pub(crate) partition: String,
     pub(crate) action_id: String,
@@ -41,6 +43,7 @@ impl From<Permit> for Job {
             module_digest: permit.module_digest(),
             imports: permit.imports().to_vec(),
             limits: *permit.limits(),
+            success: permit.success().cloned(),
             principal: permit.principal().to_owned(),
             partition: permit.partition(),
             action_id: permit.action_id().to_owned(),
@@ -79,6 +82,8 @@ pub(crate) struct Call {
     pub(crate) journal: Journal,
     pub(crate) deadlines: Deadlines,
     pub(crate) egress: Arc<Egress>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) now: Now,
     /// Where the call came from; the guest may run elsewhere.
     pub(crate) home: Handle,
     pub(crate) roots: Roots,

@@ -87,7 +87,15 @@ fn done(index: usize, step: &FsStep, output: &Output, salt: &Salt) -> Observed {
         }
         Output::Removed => (0, None),
     };
-    Observed { step: index, status: EffectStatus::Done, http_status: None, bytes, digest, failure: None }
+    Observed {
+        step: index,
+        status: EffectStatus::Done,
+        http_status: None,
+        is_refusal: false,
+        bytes,
+        digest,
+        failure: None,
+    }
 }
 
 fn failed(step: usize, failure: &Failure) -> Observed {
@@ -99,7 +107,15 @@ fn failed(step: usize, failure: &Failure) -> Observed {
     };
     let told =
         StepFailure { class, message: failure.message.clone(), remediation: failure.remediation.clone() };
-    Observed { step, status: failure.effect, http_status: None, bytes: 0, digest: None, failure: Some(told) }
+    Observed {
+        step,
+        status: failure.effect,
+        http_status: None,
+        is_refusal: false,
+        bytes: 0,
+        digest: None,
+        failure: Some(told),
+    }
 }
 
 fn error(failure: Failure) -> Error {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use latchgate_egress::Egress;
+use latchgate_egress::{Egress, Now, Vault};
 use latchgate_monitor::manifest::Import;
 use latchgate_monitor::ports::Sandbox;
 use latchgate_monitor::steps::{Invocation, Permit, Ran, StepFailure};
@@ -31,6 +31,10 @@ use crate::stops::Stops;
 /// The ways out that guests have.
 pub struct HostConfig {
     pub egress: Arc<Egress>,
+    /// Where the values of secrets are, for the moment at which a request is written. No guest sees one.
+    pub vault: Arc<dyn Vault>,
+    /// The gate's time, for signatures of requests.
+    pub now: Now,
     pub roots: Roots,
     /// Where compiled components are kept between starts.
     pub cache: Option<ModuleCache>,
@@ -42,6 +46,8 @@ pub struct Host {
     places: Arc<Places>,
     stops: Stops,
     egress: Arc<Egress>,
+    vault: Arc<dyn Vault>,
+    now: Now,
     roots: Roots,
     lanes: Lanes,
     engine: Engine,
@@ -58,10 +64,10 @@ impl Host {
     pub(crate) fn paced(config: HostConfig, pace: Pace) -> Result<Self, EngineError> {
         let engine = Engine::new(pace)?;
         let lanes = Lanes::new().map_err(|error| EngineError(error.to_string()))?;
-        let HostConfig { egress, roots, cache } = config;
+        let HostConfig { egress, vault, now, roots, cache } = config;
         let modules = Modules::new(engine.wasmtime(), cache);
         let (places, stops) = (Places::new(GUESTS_MAX), Stops::default());
-        Ok(Self { modules, places, stops, egress, roots, lanes, engine })
+        Ok(Self { modules, places, stops, egress, vault, now, roots, lanes, engine })
     }
 
     /// Admits a component under its pinned digest and the imports that its manifest declares. `name` is for messages. Compiles,
@@ -153,6 +159,8 @@ impl Host {
             journal: journal.clone(),
             deadlines,
             egress: Arc::clone(&self.egress),
+            vault: Arc::clone(&self.vault),
+            now: Arc::clone(&self.now),
             home: Handle::current(),
             roots: self.roots.clone(),
             limiter: Limiter::new(limits),

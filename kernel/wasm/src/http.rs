@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use latchgate_egress::{Effect, Egress, Outbound, Reply, SendError};
+use latchgate_egress::{Credentials, Effect, Outbound, Reply, SendError};
 use latchgate_monitor::plan::{HttpStep, Step};
 use latchgate_monitor::steps::{Observed, StepFailure};
-use latchgate_wire::digest::{Digest, Salt};
+use latchgate_wire::digest::Digest;
 use latchgate_wire::receipt::{EffectStatus, FailureClass};
 
 use crate::bindings::http::{Error, Header, Host, Response};
-use crate::call::Call;
+use crate::call::{Call, Job};
 use crate::lanes::at_home;
 
 impl Host for Call {
@@ -26,7 +26,7 @@ impl Host for Call {
             Ok(planned) => planned,
             Err(why) => return Ok(Err(Error::Refused(why))),
         };
-        let sent = match outbound(&self.egress, planned) {
+        let sent = match outbound(self, planned) {
             Ok(request) => {
                 let deadline = self.deadlines.host_calls;
                 let sending = self.egress.send(request, &job.partition, deadline);
@@ -36,7 +36,7 @@ impl Host for Call {
         };
         match sent {
             Ok(reply) => {
-                self.journal.end(done(index, &reply, &job.salt));
+                self.journal.end(done(index, &reply, &job));
                 Ok(Ok(response(reply)))
             }
             Err(unanswered) => {
@@ -49,21 +49,22 @@ impl Host for Call {
 }
 
 /// The planned request, or why it cannot be sent.
-fn outbound(egress: &Egress, step: &HttpStep) -> Result<Outbound, String> {
-    // Sent without, the request would not be the planned one.
-    if let Some(secret) = step.secrets.first() {
-        return Err(format!("the request needs the secret `{}`, and this gate holds none", secret.name));
-    }
+fn outbound(call: &Call, step: &HttpStep) -> Result<Outbound, String> {
     let method =
         Method::from_bytes(step.method.as_bytes()).map_err(|e| format!("method {}: {e}", step.method))?;
-    let target = egress.target(&step.url).map_err(|e| e.to_string())?;
+    let target = call.egress.target(&step.url).map_err(|e| e.to_string())?;
     let headers = step.headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?;
     let body = match &step.body {
         None => Bytes::new(),
         Some(content) => content.bytes().map_err(|e| format!("the planned body is not base64: {e}"))?.into(),
     };
     let response_bytes_max = usize::try_from(step.response_bytes_max).unwrap_or(usize::MAX);
-    Ok(Outbound { method, target, headers, body, response_bytes_max })
+    let credentials = (!step.secrets.is_empty()).then(|| Credentials {
+        uses: step.secrets.clone(),
+        vault: Arc::clone(&call.vault),
+        now: Arc::clone(&call.now),
+    });
+    Ok(Outbound { method, target, headers, body, response_bytes_max, credentials })
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
@@ -72,13 +73,14 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
     Ok((header, value))
 }
 
-fn done(step: usize, reply: &Reply, salt: &Salt) -> Observed {
+fn done(step: usize, reply: &Reply, job: &Job) -> Observed {
     Observed {
         step,
         status: EffectStatus::Done,
         http_status: Some(reply.status.as_u16()),
+        is_refusal: job.success.as_ref().is_some_and(|rule| !rule.holds(&reply.body)),
         bytes: reply.body.len() as u64,
-        digest: Some(Digest::salted(salt, &reply.body)),
+        digest: Some(Digest::salted(&job.salt, &reply.body)),
         failure: None,
     }
 }
@@ -130,6 +132,7 @@ impl Unanswered {
             step,
             status: self.status,
             http_status: self.http_status,
+            is_refusal: false,
             bytes: 0,
             digest: None,
             failure: Some(failure),
@@ -147,6 +150,7 @@ impl From<SendError> for Unanswered {
         };
         let (class, remediation, as_error): (_, _, fn(String) -> Error) = match &error {
             SendError::Refused(_) => return Self::refused(message),
+            SendError::Secret(_) => (FailureClass::ProviderFailed, ASK_OPERATOR, Error::Unreachable),
             SendError::Unreachable(_) => (FailureClass::ProviderFailed, TRY_LATER, Error::Unreachable),
             SendError::Timeout { sent: false, .. } => {
                 (FailureClass::ProviderTimeout, TRY_LATER, Error::Timeout)
@@ -160,6 +164,7 @@ impl From<SendError> for Unanswered {
         let http_status = match &error {
             SendError::Failed { status, .. } => status.map(|status| status.as_u16()),
             SendError::Refused(_)
+            | SendError::Secret(_)
             | SendError::Unreachable(_)
             | SendError::Timeout { .. }
             | SendError::TooLarge { .. } => None,
@@ -168,6 +173,7 @@ impl From<SendError> for Unanswered {
     }
 }
 
+const ASK_OPERATOR: &str = "ask the operator: latchgate secrets list";
 const TRY_LATER: &str = "try again later";
 const FIND_OUT: &str = "find out whether the request took effect before repeating it";
 const ASK_FOR_LESS: &str = "ask for less, or have limits.response_bytes raised in the action's manifest; \

@@ -38,6 +38,7 @@ impl Journal {
             step: index,
             status: if_interrupted(step),
             http_status: None,
+            is_refusal: false,
             bytes: 0,
             digest: None,
             failure: None,

@@ -1,7 +1,7 @@
 //! Every byte that crosses the process boundary: formats, identifiers and signatures, as pure functions.
 //!
 //! Nothing here reads a clock, a file, the environment, the network or randomness: times and entropy are arguments.
-//! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`), how bytes become values
+//! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`, `placement`), how bytes become values
 //! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
 //! `operator_token`), what is kept for services (`secret`), what is written down (`entry`, `receipt`,
 //! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`, `bundle`), what is answered (`problem`, `api`,
@@ -11,6 +11,7 @@
 
 pub mod digest;
 pub mod ids;
+pub mod placement;
 pub mod principal;
 pub mod time;
 

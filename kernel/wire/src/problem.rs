@@ -73,6 +73,7 @@ codes! {
     ActionFailed = 502 "action_failed" false "The action's component failed";
     OutcomeUnknown = 502 "outcome_unknown" false "The call may have happened";
     Unavailable = 503 "unavailable" true "The gate cannot take calls now";
+    SecretMissing = 503 "secret_missing" false "A secret that the action needs is not set";
     Draining = 503 "draining" true "The gate is shutting down";
     ProviderTimeout = 504 "provider_timeout" false "The provider did not answer in time";
 }

@@ -95,8 +95,11 @@ impl Sheet<'_> {
         let headers: Vec<String> = headers.flat_map(|header| content::broken(&header, columns)).collect();
         self.facts.add_lines("headers", &headers);
         for secret in &step.secrets {
-            let (name, place) = (visible::styled(&secret.name), visible::styled(&secret.placement));
-            let text = format!("{} goes to {place}; its value is added by the gate", name.bold());
+            let names = secret.names().collect::<Vec<_>>().join(", ");
+            let (names, place) = (visible::styled(&names), secret.placement.to_string());
+            let place = visible::styled(&place);
+            let host = visible::styled(&secret.host);
+            let text = format!("{} goes to {host} in {place}; the gate adds the value", names.bold());
             self.facts.add("secret", text);
         }
         match &step.body {

@@ -129,6 +129,7 @@ impl Tokens {
             headers,
             body: body.into(),
             response_bytes_max: ANSWER_BYTES_MAX,
+            credentials: None,
         };
         let deadline = tokio::time::Instant::now() + DEADLINE;
         let reply = self.egress.send(request, "secrets", deadline).await;

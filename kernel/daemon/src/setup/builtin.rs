@@ -16,8 +16,12 @@ const MANIFESTS: &[(&str, &str)] = bundled!("manifests":
     "fs_read.yaml",
     "fs_search.yaml",
     "fs_write.yaml",
+    "github_create_issue.yaml",
+    "github_read.yaml",
     "http_fetch.yaml",
     "http_post.yaml",
+    "s3_read.yaml",
+    "slack_post.yaml",
     "web_read.yaml",
     "wikipedia_read.yaml",
 );

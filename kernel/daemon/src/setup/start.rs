@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use ed25519_dalek::SigningKey;
-use latchgate_egress::{Egress, Proxy};
+use latchgate_egress::{Egress, Proxy, Vault};
 use latchgate_ledger::{Ledger, OpenConfig, OpenError};
 use latchgate_monitor::authenticator::{Authenticator, LeaseCache};
 use latchgate_monitor::pipeline::Settings;
@@ -159,7 +159,9 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         let (egress, clock) = (egress(&config)?, Arc::clone(&clock));
         Arc::new(blocking(move || open_secrets(&places, passphrase, file.as_deref(), egress, clock)).await??)
     };
-    let host = sandbox(&config, roots.clone(), loading::module_cache(&places, &keys))?;
+    let vault = Arc::clone(&secrets) as Arc<dyn Vault>;
+    let cache = loading::module_cache(&places, &keys);
+    let host = sandbox(&config, roots.clone(), cache, vault, Arc::clone(&clock))?;
 
     let (catalog, host) = {
         let places = places.clone();
@@ -192,6 +194,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         payloads: ledger.payloads(),
         ledger,
         roots: Arc::new(roots),
+        secrets: Arc::clone(&secrets),
         host,
         clock,
         entropy,
@@ -281,8 +284,15 @@ fn roots(root: Option<&Path>, places: &Places) -> Result<Roots, StartError> {
     }
 }
 
-fn sandbox(config: &Config, roots: Roots, cache: Option<ModuleCache>) -> Result<Host, StartError> {
-    let host = HostConfig { egress: Arc::new(egress(config)?), roots, cache };
+fn sandbox(
+    config: &Config,
+    roots: Roots,
+    cache: Option<ModuleCache>,
+    vault: Arc<dyn Vault>,
+    clock: Arc<GateClock>,
+) -> Result<Host, StartError> {
+    let now = Arc::new(move || clock.now());
+    let host = HostConfig { egress: Arc::new(egress(config)?), vault, now, roots, cache };
     Host::new(host).map_err(|error| StartError::Sandbox(error.to_string()))
 }
 

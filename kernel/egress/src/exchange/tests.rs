@@ -23,8 +23,9 @@ fn message() -> Message {
         headers: vec![],
         body: Bytes::from_static(b"body"),
         response_bytes_max: 0,
+        credentials: None,
     };
-    outbound.into_message().unwrap()
+    outbound.complete().unwrap().into_message()
 }
 
 async fn connected() -> (Connection, DuplexStream) {

@@ -10,7 +10,7 @@ use crate::origin::Target;
 
 fn key(partition: &str, url: &str) -> PoolKey {
     let origin = Target::parse(url, &Development::default()).unwrap().origin().clone();
-    PoolKey { partition: partition.to_owned(), origin }
+    PoolKey { partition: partition.to_owned(), origin, names: Vec::new() }
 }
 
 fn alice() -> PoolKey {

@@ -6,5 +6,6 @@ mod pinning;
 mod pooling;
 mod proxied;
 mod replies;
+mod secrets;
 mod support;
 mod verification;

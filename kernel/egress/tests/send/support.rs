@@ -209,6 +209,7 @@ pub fn request(egress: &Egress, method: Method, url: &str) -> Outbound {
         headers: Vec::new(),
         body: Bytes::new(),
         response_bytes_max: 1024,
+        credentials: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod examples;
+mod secrets;
 
 use super::{Class, Import, Manifest, Risk, Template};
 use crate::plan::{FsOperation, FsPath};
@@ -17,6 +18,7 @@ impl Manifest {
         self.check_class(&mut wrong);
         self.check_imports(&mut wrong);
         self.check_verify(&mut wrong);
+        secrets::check(self, &mut wrong);
         arguments::check(&self.request_schema, &mut wrong);
         if let Err(violations) = RequestSchema::compile(&self.response_schema) {
             wrong.extend(violations.0.into_iter().map(|v| inside("/response_schema", v)));
@@ -97,17 +99,17 @@ impl Manifest {
     }
 
     fn check_verify(&self, wrong: &mut Vec<Violation>) {
-        let has_statuses = !self.verify.http_status.is_empty();
+        let has_statuses = !self.verify.http_status.is_empty() || self.verify.json.is_some();
         if has_statuses && !matches!(self.template, Template::Http(_)) {
             wrong.push(Violation::new(
                 "/verify/http_status",
-                "expected status codes only for an http template",
+                "expected what a service answers only for an http template",
             ));
         }
         if has_statuses && self.verify.unverifiable {
             wrong.push(Violation::new(
                 "/verify/unverifiable",
-                "expected status codes or unverifiable, not both",
+                "expected what the service answers or unverifiable, not both",
             ));
         }
     }

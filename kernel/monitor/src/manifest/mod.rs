@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use latchgate_wire::digest::Digest;
+use latchgate_wire::placement::{Placement, SecretUse};
 
 pub use read::ManifestError;
 
@@ -38,6 +39,9 @@ pub struct Manifest {
     pub request_schema: Value,
     pub response_schema: Value,
     pub template: Template,
+    /// Credentials that the gate adds to the request; only for http templates.
+    #[serde(default)]
+    pub secrets: Vec<SecretRule>,
     #[serde(default)]
     pub egress: Option<EgressRules>,
     #[serde(default)]
@@ -104,6 +108,9 @@ pub struct HttpTemplate {
     /// JSON with placeholders.
     #[serde(default)]
     pub body: Option<Value>,
+    /// Fields of a form, in place of `body`: encoded and left out as those of the query are.
+    #[serde(default)]
+    pub form: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -144,6 +151,31 @@ pub struct EditTemplate {
     pub new_text: String,
     /// How often `old_text` must occur: a number, or wholly one integer argument.
     pub count: String,
+}
+
+/// A secret that the gate adds: where it goes, and nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRule {
+    /// For AWS the access key id.
+    pub name: String,
+    /// Without it no call is made; where it is not required, the request goes without.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// One of the hosts under `egress`, by its full name.
+    pub host: String,
+    pub placement: Placement,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl SecretRule {
+    /// As a plan names it.
+    pub fn used(&self) -> SecretUse {
+        SecretUse { name: self.name.clone(), host: self.host.clone(), placement: self.placement.clone() }
+    }
 }
 
 /// Where an action may connect to.
@@ -216,9 +248,29 @@ pub struct VerifyRules {
     /// Status codes that the service answers when it did what was asked; empty means 200 to 299.
     #[serde(default)]
     pub http_status: Vec<u16>,
+    /// What a JSON answer says where it did what was asked, for services that answer 200 to refusals.
+    #[serde(default)]
+    pub json: Option<JsonRule>,
     /// The host cannot tell; the receipt says so.
     #[serde(default)]
     pub unverifiable: bool,
+}
+
+/// A member of an answer and the only value that means success.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JsonRule {
+    /// RFC 6901.
+    pub pointer: String,
+    pub equals: Value,
+}
+
+impl JsonRule {
+    /// Whether a body says so; one that is no JSON does not.
+    pub fn holds(&self, body: &[u8]) -> bool {
+        let read = serde_json::from_slice::<Value>(body);
+        read.is_ok_and(|value| value.pointer(&self.pointer) == Some(&self.equals))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

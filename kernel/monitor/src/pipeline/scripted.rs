@@ -143,6 +143,16 @@ impl Probe for Looked {
     }
 }
 
+/// The secrets that are set.
+#[derive(Default)]
+pub struct Names(pub Mutex<Vec<String>>);
+
+impl Secrets for Names {
+    fn is_set(&self, name: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|set| set == name)
+    }
+}
+
 /// What the sandbox answers, and how often it was asked.
 pub struct ScriptedSandbox {
     pub runs: AtomicU64,
@@ -165,6 +175,7 @@ pub struct Scripted {
     pub log: ScriptedLog,
     pub payloads: Memory,
     pub probe: Looked,
+    pub secrets: Names,
     pub sandbox: ScriptedSandbox,
     pub fixed: Fixed,
     settings: Settings,
@@ -175,6 +186,7 @@ impl World for Scripted {
     type Log = ScriptedLog;
     type Payloads = Memory;
     type Probe = Looked;
+    type Secrets = Names;
     type Sandbox = ScriptedSandbox;
     type Clock = Fixed;
     type Entropy = Fixed;
@@ -189,6 +201,10 @@ impl World for Scripted {
 
     fn probe(&self) -> &Looked {
         &self.probe
+    }
+
+    fn secrets(&self) -> &Names {
+        &self.secrets
     }
 
     fn sandbox(&self) -> &ScriptedSandbox {
@@ -221,6 +237,7 @@ pub fn done() -> Ran {
             step: 0,
             status: EffectStatus::Done,
             http_status: None,
+            is_refusal: false,
             bytes: 1,
             digest: None,
             failure: None,
@@ -234,6 +251,7 @@ pub fn world() -> Scripted {
         log: ScriptedLog::default(),
         payloads: Memory::default(),
         probe: Looked(Mutex::new(Ok(None))),
+        secrets: Names::default(),
         sandbox: ScriptedSandbox { runs: AtomicU64::new(0), ran: Mutex::new(Some(done())) },
         fixed: Fixed(AtomicU64::new(1)),
         settings: Settings { request_key: HashKey::new(&[7; 32]), approval_ttl_ms: 900_000, held_max: 64 },
@@ -241,12 +259,14 @@ pub fn world() -> Scripted {
     }
 }
 
-/// The bundled file actions under `policy`.
+/// Bundled actions under `policy`.
 pub fn catalog(policy: &str) -> Arc<Catalog> {
     let bundled = [
         ("fs_patch.yaml", include_str!("../../../../manifests/fs_patch.yaml")),
         ("fs_read.yaml", include_str!("../../../../manifests/fs_read.yaml")),
         ("fs_write.yaml", include_str!("../../../../manifests/fs_write.yaml")),
+        ("github_read.yaml", include_str!("../../../../manifests/github_read.yaml")),
+        ("s3_read.yaml", include_str!("../../../../manifests/s3_read.yaml")),
     ];
     let manifests = bundled.map(|(name, text)| Source { name: name.into(), text: text.into() });
     let policies = [Source { name: "test.cedar".into(), text: policy.into() }];

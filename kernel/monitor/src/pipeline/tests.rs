@@ -213,6 +213,7 @@ fn a_time_out_may_have_happened_and_is_not_retryable() {
         step: 0,
         status: EffectStatus::Unknown,
         http_status: None,
+        is_refusal: false,
         bytes: 0,
         digest: None,
         failure: Some(failure),
@@ -388,4 +389,68 @@ fn a_revoked_lease_and_a_used_proof_are_refused() {
     *world.log.revoked.lock().unwrap() = true;
     let revoked = authenticated(&world, path, READ, "two", &authenticator).unwrap_err();
     assert_eq!(revoked.code, Code::LeaseRevoked);
+}
+
+const ISSUES: &str = r#"{"owner":"o","repo":"r","path":"issues"}"#;
+
+#[test]
+fn without_its_secret_a_call_ends_before_commit_and_says_what_to_set() {
+    for policy in [ALLOW, ASK] {
+        let world = world();
+        let request = request(&world, "github_read", ISSUES);
+        let denial = block_on(call(&world, &catalog(policy), request)).unwrap_err();
+        assert_eq!((denial.code, denial.effect), (Code::SecretMissing, EffectStatus::None));
+        assert_eq!(
+            denial.remediation.as_deref(),
+            Some("ask the operator: latchgate secrets set GITHUB_TOKEN")
+        );
+        assert_eq!((world.log.kinds(), runs(&world)), (vec!["call.denied"], 0));
+    }
+    // The twin.
+    let world = world();
+    world.secrets.0.lock().unwrap().push("GITHUB_TOKEN".into());
+    let request = request(&world, "github_read", ISSUES);
+    assert!(matches!(block_on(call(&world, &catalog(ALLOW), request)), Ok(Outcome::Recorded(_))));
+    assert_eq!((world.log.kinds(), runs(&world)), (vec!["call.intent", "call.outcome"], 1));
+}
+
+#[test]
+fn whom_policy_denies_learns_nothing_of_secrets() {
+    let world = world();
+    let denial = block_on(call(&world, &catalog(DENY), request(&world, "github_read", ISSUES))).unwrap_err();
+    assert_eq!(denial.code, Code::PolicyDenied);
+    assert!(!serde_json::to_string(&denial.problem()).unwrap().contains("GITHUB_TOKEN"));
+}
+
+#[test]
+fn a_plan_names_the_secrets_that_are_set_and_holds_no_value() {
+    let world = world();
+    let mut held = Vec::new();
+    for set in [&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"][..], &["AWS_SESSION_TOKEN"]] {
+        world.secrets.0.lock().unwrap().extend(set.iter().map(|name| (*name).to_owned()));
+        let request = request(&world, "s3_read", r#"{"bucket":"logs","key":"a/b"}"#);
+        let outcome = block_on(call(&world, &catalog(ASK), request)).unwrap();
+        assert!(matches!(outcome, Outcome::Held(_)));
+        let entries = world.log.entries.lock().unwrap();
+        let Some(Body::CallHeld(entry)) = entries.last().cloned() else { panic!() };
+        let stored = CallPayload::read(&world.payloads, entry.call.payload).unwrap();
+        let Step::Http(step) = &stored.plan.steps[0] else { panic!() };
+        held.push(step.secrets[0].names().map(str::to_owned).collect::<Vec<_>>());
+    }
+    assert_eq!(held[0], ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+    assert_eq!(held[1], ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
+}
+
+/// A service that answers 200 and says in its answer that nothing was done.
+#[test]
+fn an_answer_that_says_no_is_no_success() {
+    let world = world();
+    for (is_refusal, status) in
+        [(false, VerificationStatus::Verified), (true, VerificationStatus::VerificationFailed)]
+    {
+        let mut ran = done();
+        ran.observed[0].is_refusal = is_refusal;
+        *world.sandbox.ran.lock().unwrap() = Some(ran);
+        assert_eq!(recorded(&world, ALLOW).receipt().verification.status, status);
+    }
 }

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::args::Seen;
 use super::judge::{Agent, Question};
-use crate::plan::{Content, FsStep, HttpStep, Step};
+use crate::plan::{Content, FsStep, HttpStep, SecretUse, Step};
 
 type Pairs = Vec<(String, RestrictedExpression)>;
 
@@ -56,6 +56,7 @@ fn http(step: &HttpStep, plan: PlanKind) -> Option<RestrictedExpression> {
         ("port", RestrictedExpression::new_long(url.port_or_known_default()?.into())),
         ("path", text(decode_unreserved(url.path()))),
         ("query_names", texts(names)),
+        ("secrets", texts(step.secrets.iter().flat_map(SecretUse::names).map(str::to_owned))),
         ("body_bytes", long(step.body.as_ref().map_or(0, body_bytes))),
     ])
 }

@@ -6,7 +6,7 @@
 //! resource   Gate::"latchgate"
 //! context    args          the arguments that have a Cedar type
 //!            args_untyped  names of the arguments given that have none
-//!            op            kind "http": plan method scheme host port path query_names body_bytes
+//!            op            kind "http": plan method scheme host port path query_names secrets body_bytes
 //!                          kind "fs":   plan operation path
 //!            session {id}  agent {claimed?, verified}  boundary  budget {calls_left?}
 //!            time {hour, minute, weekday, unix_ms}: UTC, weekday 1 (Monday) to 7
@@ -130,6 +130,7 @@ fn context_type(args: &Record, operation: Operation) -> Value {
             ("port", long()),
             ("path", text()),
             ("query_names", texts()),
+            ("secrets", texts()),
             ("body_bytes", long()),
         ]),
         Operation::Fs => {

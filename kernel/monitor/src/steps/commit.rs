@@ -13,7 +13,7 @@ use super::Authorized;
 use super::authorize::By;
 use super::hold::HoldError;
 use crate::catalog::Action;
-use crate::manifest::{Import, Limits};
+use crate::manifest::{Import, JsonRule, Limits};
 use crate::plan::Plan;
 use crate::ports::{Clock, Commit, Durability, Entropy, Log, Payloads};
 
@@ -49,6 +49,7 @@ pub struct Permit {
     pub(super) module_digest: Digest,
     pub(super) imports: Vec<Import>,
     pub(super) limits: Limits,
+    pub(super) success: Option<JsonRule>,
     pub(super) principal: String,
     pub(super) action_id: String,
     pub(super) trace_id: TraceId,
@@ -75,6 +76,11 @@ impl Permit {
 
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What an answer says where it did what was asked.
+    pub fn success(&self) -> Option<&JsonRule> {
+        self.success.as_ref()
     }
 
     /// Whose call it is.
@@ -170,6 +176,7 @@ impl Authorized {
             module_digest: manifest.module_digest,
             imports: manifest.imports.clone(),
             limits: manifest.limits,
+            success: manifest.verify.json.clone(),
             principal: planned.subject.who.principal.to_string(),
             action_id: manifest.action_id.clone(),
             trace_id,

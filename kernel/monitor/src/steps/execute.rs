@@ -36,6 +36,8 @@ pub struct Observed {
     pub step: usize,
     pub status: EffectStatus,
     pub http_status: Option<u16>,
+    /// Whether the answer says that it was not done, by the manifest's `verify.json`.
+    pub is_refusal: bool,
     /// Bytes received or written.
     pub bytes: u64,
     /// Salted digest of those bytes.
@@ -110,6 +112,7 @@ fn interrupted(plan: &Plan) -> Ran {
         step,
         status: EffectStatus::Unknown,
         http_status: None,
+        is_refusal: false,
         bytes: 0,
         digest: None,
         failure: Some(failure.clone()),

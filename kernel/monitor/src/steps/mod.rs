@@ -4,6 +4,7 @@ mod attest;
 mod authorize;
 mod canonicalize;
 mod commit;
+mod credentials;
 mod execute;
 mod hold;
 mod plan;

@@ -6,10 +6,10 @@ use latchgate_wire::receipt::{PlanKind, Who};
 use latchgate_wire::time::Timestamp;
 use serde_json::Value;
 
-use super::Canonical;
+use super::{Canonical, credentials};
 use crate::denial::Denial;
 use crate::plan::{Content, FsOperation, FsStep, Plan, Step};
-use crate::ports::{CallIdentity, Entropy, Probe, ProbeError};
+use crate::ports::{CallIdentity, Entropy, Probe, ProbeError, Secrets};
 use crate::template::{Expanded, TemplateError};
 use std::sync::Arc;
 
@@ -48,12 +48,20 @@ impl Canonical {
     /// A target that does not fit is told after policy was asked: what may not be touched may not be felt for either.
     ///
     /// # Errors
-    /// 422 for arguments that make no operation; 503 for a root that cannot be used.
-    pub async fn plan(self, probe: &impl Probe, entropy: &impl Entropy) -> Result<Planned, Denial> {
+    /// 422 for arguments that make no operation; 503 for a root that cannot be used. A secret that is not set is an obstacle, too.
+    pub async fn plan(
+        self,
+        probe: &impl Probe,
+        secrets: &impl Secrets,
+        entropy: &impl Entropy,
+    ) -> Result<Planned, Denial> {
         let identity = self.identity();
         let resolved = self.validated.resolved;
         let expanded = resolved.action.template.expand(&self.validated.args)?;
-        let (step, obstacle) = step(expanded, probe).await?;
+        let (mut step, mut obstacle) = step(expanded, probe).await?;
+        if let Step::Http(step) = &mut step {
+            obstacle = credentials::settle(step, &resolved.action.manifest.secrets, secrets).err();
+        }
         let plan = Plan { kind: PlanKind::Exact, steps: vec![step] };
         let salt = entropy.salt();
         let caller = &resolved.request.caller;

@@ -41,9 +41,10 @@ impl Executed {
         });
         let effects: Vec<Effect> = effects.collect();
         let rules = &spent.action.manifest.verify;
-        let as_planned = performed(&spent.plan, &effects) && answered(&effects, rules);
+        let is_done = answered(&effects, rules) && !ran.observed.iter().any(|observed| observed.is_refusal);
+        let as_planned = performed(&spent.plan, &effects) && is_done;
         let (kind, output, failure) = match output {
-            Ok(output) if answered(&effects, rules) => (ResultKind::Success, output, None),
+            Ok(output) if is_done => (ResultKind::Success, output, None),
             Ok(output) => (ResultKind::ProviderFailure, output, None),
             Err(own) => {
                 let failure = host.unwrap_or(own);

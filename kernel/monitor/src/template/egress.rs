@@ -109,6 +109,10 @@ pub(super) fn is_dns(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
+pub(super) fn is_loopback_url(url: &Url) -> bool {
+    url.host().is_some_and(|host| is_loopback(&host))
+}
+
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),

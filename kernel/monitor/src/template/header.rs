@@ -41,7 +41,7 @@ impl Header {
         if !is_token(&name) {
             return Err("expected a literal header name (RFC 9110 section 5.6.2)".into());
         }
-        if RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") {
+        if is_reserved_header(&name) {
             return Err(
                 "expected no header that frames the message or concerns the connection; the gate sets those"
                     .into(),
@@ -81,6 +81,11 @@ impl Header {
         }
         Ok((self.name.clone(), value))
     }
+}
+
+/// Whether nobody but the gate sets a header of this name (in lower case).
+pub(crate) fn is_reserved_header(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with("proxy-")
 }
 
 const VALUE_EXPECTED: &str = "expected visible ascii and inner spaces in a header, 1 to 8,192 bytes";

@@ -5,15 +5,15 @@ use url::{Host, Url};
 
 use latchgate_wire::jcs;
 
-use crate::manifest::{HttpTemplate, Manifest};
-use crate::plan::{Content, HttpStep};
+use crate::manifest::{HttpTemplate, Manifest, SecretRule};
+use crate::plan::{Content, HttpStep, Placement, SecretUse};
 use crate::schema::Violation;
 
 use super::arguments::Arguments;
 use super::body::Body;
 use super::egress::Egress;
 use super::header::{self, Header};
-use super::literal_url::LiteralUrl;
+use super::literal_url::{LiteralUrl, Parameters};
 use super::text::Text;
 use super::{Args, TemplateError, whole_url};
 
@@ -23,6 +23,8 @@ pub(super) struct HttpCompiled {
     url: UrlTemplate,
     headers: Vec<Header>,
     body: Option<Body>,
+    form: Option<Parameters>,
+    secrets: Vec<SecretUse>,
     egress: Egress,
     response_bytes_max: u64,
 }
@@ -45,6 +47,8 @@ impl HttpCompiled {
         let headers = header::compile(&template.headers, arguments, wrong);
         let body = template.body.as_ref().map(|body| Body::compile(body, "/template/body", arguments, wrong));
         check_content_type(&headers, body.is_some(), wrong);
+        let form = (!template.form.is_empty())
+            .then(|| Parameters::compile(&template.form, "/template/form", arguments, wrong));
         let url = UrlTemplate::compile(template, arguments, wrong);
         let Some(rules) = &manifest.egress else {
             wrong.push(Violation::new(
@@ -57,7 +61,9 @@ impl HttpCompiled {
         let url = url?;
         url.check_egress(&egress, wrong);
         let response_bytes_max = manifest.limits.response_bytes;
-        Some(Self { method: template.method.clone(), url, headers, body, egress, response_bytes_max })
+        let secrets = manifest.secrets.iter().map(SecretRule::used).collect();
+        let method = template.method.clone();
+        Some(Self { method, url, headers, body, form, secrets, egress, response_bytes_max })
     }
 
     pub(super) fn may_reach(&self, host: &str) -> bool {
@@ -65,16 +71,26 @@ impl HttpCompiled {
     }
 
     pub(super) fn expand(&self, args: &Args) -> Result<HttpStep, TemplateError> {
-        let (url, target) = self.url.expand(args, &self.egress)?;
+        let (url, target) = self.url.expand(args, &self.egress, &self.secrets)?;
         let mut headers =
             self.headers.iter().map(|header| header.expand(args)).collect::<Result<Vec<_>, _>>()?;
-        let body = self.body.as_ref().map(|body| canonical(body, args)).transpose()?;
+        let (body, media_type) = self.content(args)?;
         if body.is_some() && !headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
-            headers.push((CONTENT_TYPE.into(), "application/json".into()));
+            headers.push((CONTENT_TYPE.into(), media_type.into()));
         }
-        let method = self.method.clone();
+        let (method, secrets) = (self.method.clone(), self.secrets.clone());
         let response_bytes_max = self.response_bytes_max;
-        Ok(HttpStep { method, url, target, headers, body, secrets: Vec::new(), response_bytes_max })
+        Ok(HttpStep { method, url, target, headers, body, secrets, response_bytes_max })
+    }
+
+    fn content(&self, args: &Args) -> Result<(Option<Content>, &'static str), TemplateError> {
+        match (&self.body, &self.form) {
+            (Some(body), _) => Ok((Some(canonical(body, args)?), "application/json")),
+            (None, Some(form)) => {
+                Ok((Some(Content::Text(form.expand(args)?)), "application/x-www-form-urlencoded"))
+            }
+            (None, None) => Ok((None, "")),
+        }
     }
 }
 
@@ -84,12 +100,11 @@ impl UrlTemplate {
         arguments: &Arguments<'_>,
         wrong: &mut Vec<Violation>,
     ) -> Option<Self> {
-        let compiled = match Text::parse(&template.url).map(|text| text.whole().map(str::to_owned)) {
-            Ok(Some(name)) => Self::argument(name, template, arguments),
-            Ok(None) => {
-                LiteralUrl::parse(&template.url, &template.query, arguments, wrong).map(Self::Literal)
-            }
-            Err(why) => Err(why),
+        let text = Text::parse(&template.url).ok();
+        let compiled = match text.as_ref().and_then(Text::whole) {
+            Some(name) => Self::argument(name.to_owned(), template, arguments),
+            // Its segments are read one by one, and may be what no text can: `{+name}`.
+            None => LiteralUrl::parse(&template.url, &template.query, arguments, wrong).map(Self::Literal),
         };
         compiled.map_err(|why| wrong.push(Violation::new("/template/url", why))).ok()
     }
@@ -123,7 +138,12 @@ impl UrlTemplate {
     }
 
     /// The URL, and what entries call it.
-    fn expand(&self, args: &Args, egress: &Egress) -> Result<(String, String), TemplateError> {
+    fn expand(
+        &self,
+        args: &Args,
+        egress: &Egress,
+        secrets: &[SecretUse],
+    ) -> Result<(String, String), TemplateError> {
         match self {
             // Its origin was admitted when the manifest was read, and no argument can change it.
             Self::Literal(literal) => Ok((literal.expand(args)?, literal.target.clone())),
@@ -131,6 +151,10 @@ impl UrlTemplate {
                 let text = args.get(name).and_then(Value::as_str);
                 let text = text.ok_or_else(|| TemplateError::of(name, "expected a text"))?;
                 let url = admitted(text, egress).map_err(|error| error.at(name))?;
+                secrets
+                    .iter()
+                    .try_for_each(|secret| may_carry(&url, secret))
+                    .map_err(|error| error.at(name))?;
                 let target = url.origin().ascii_serialization();
                 Ok((url.into(), target))
             }
@@ -144,6 +168,26 @@ fn admitted(text: &str, egress: &Egress) -> Result<Url, TemplateError> {
     Ok(url)
 }
 
+/// A URL that the caller chose carries a secret to its host alone, over https, and says nothing where the secret goes.
+fn may_carry(url: &Url, secret: &SecretUse) -> Result<(), TemplateError> {
+    if url.host_str() != Some(secret.host.as_str()) {
+        return Err(TemplateError::new(format!(
+            "expected a url of {}: this action's credential is for that host alone",
+            secret.host
+        )));
+    }
+    // On loopback the guard of the egress has the last word.
+    if url.scheme() != "https" && !super::egress::is_loopback_url(url) {
+        return Err(TemplateError::new("expected an https url: the request carries a credential"));
+    }
+    match &secret.placement {
+        Placement::Query { name } if url.query_pairs().any(|(found, _)| found == name.as_str()) => {
+            Err(TemplateError::new(format!("expected a url without the parameter {name}: the gate adds it")))
+        }
+        _ => Ok(()),
+    }
+}
+
 const CONTENT_TYPE: &str = "content-type";
 
 fn check_method(manifest: &Manifest, template: &HttpTemplate, wrong: &mut Vec<Violation>) {
@@ -154,8 +198,13 @@ fn check_method(manifest: &Manifest, template: &HttpTemplate, wrong: &mut Vec<Vi
             format!("expected {method}, the template's method, among them"),
         ));
     }
-    if template.body.is_some() && matches!(method, "GET" | "HEAD") {
-        wrong.push(Violation::new("/template/body", format!("expected no body in a {method} request")));
+    let has_form = !template.form.is_empty();
+    if template.body.is_some() && has_form {
+        wrong.push(Violation::new("/template/form", "expected either a `body` or a `form`"));
+    }
+    let member = if has_form { "/template/form" } else { "/template/body" };
+    if (template.body.is_some() || has_form) && matches!(method, "GET" | "HEAD") {
+        wrong.push(Violation::new(member, format!("expected no body in a {method} request")));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A URL whose scheme and host are literal and whose path segments and query values may hold arguments.
 //!
-//! Invariant: whatever the arguments, the URL has the template's scheme, host, port and number of path segments.
+//! Invariant: whatever the arguments, the URL has the template's scheme, host, port and number of path segments, save where `{+name}` lets one have slashes.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,25 @@ use super::{Args, TemplateError};
 pub(super) struct LiteralUrl {
     /// Scheme, host and port, without a slash at the end.
     origin: String,
-    segments: Vec<Text>,
-    query: Vec<Parameter>,
+    segments: Vec<Segment>,
+    query: Parameters,
     /// Origin and path as the manifest writes them.
     pub target: String,
     /// With `x` for each argument.
     pub sample: Url,
 }
+
+/// A part of the path between slashes.
+#[derive(Debug)]
+enum Segment {
+    One(Text),
+    /// `{+name}`: an argument whose slashes are the path's (RFC 6570 section 3.2.3, narrower: all else is encoded).
+    Several(String),
+}
+
+/// What stands in a query, or in a form, which is written alike.
+#[derive(Debug)]
+pub(super) struct Parameters(Vec<Parameter>);
 
 #[derive(Debug)]
 struct Parameter {
@@ -44,7 +56,7 @@ impl LiteralUrl {
         arguments: &Arguments<'_>,
         wrong: &mut Vec<Violation>,
     ) -> Result<Self, String> {
-        let query = parameters(query, arguments, wrong);
+        let query = Parameters::compile(query, "/template/query", arguments, wrong);
         let (scheme, rest) =
             text.split_once("://").ok_or("expected `https://HOST/PATH`, or one argument: `{url}`")?;
         if rest.contains(['?', '#']) {
@@ -68,17 +80,12 @@ impl LiteralUrl {
         let mut url = self.origin.clone();
         for segment in &self.segments {
             url.push('/');
-            url.push_str(&expand_segment(segment, args)?);
+            url.push_str(&segment.expand(args)?);
         }
-        let mut separator = '?';
-        for parameter in &self.query {
-            if let Some(value) = parameter.expand(args)? {
-                url.push(separator);
-                url.push_str(&parameter.name);
-                url.push('=');
-                url.push_str(&value);
-                separator = '&';
-            }
+        let query = self.query.expand(args)?;
+        if !query.is_empty() {
+            url.push('?');
+            url.push_str(&query);
         }
         if url.len() > URL_BYTES_MAX {
             return Err(TemplateError::new(format!(
@@ -123,30 +130,48 @@ impl Parameter {
     }
 }
 
-fn parameters(
-    query: &BTreeMap<String, Value>,
-    arguments: &Arguments<'_>,
-    wrong: &mut Vec<Violation>,
-) -> Vec<Parameter> {
-    let mut parameters = Vec::new();
-    for (name, value) in query {
-        match Parameter::parse(name, value, arguments) {
-            Ok(parameter) => parameters.push(parameter),
-            Err(why) => wrong.push(Violation::new(below("/template/query", name), why)),
+impl Parameters {
+    /// What is wrong with them goes to `wrong`, below `at`.
+    pub(super) fn compile(
+        written: &BTreeMap<String, Value>,
+        at: &str,
+        arguments: &Arguments<'_>,
+        wrong: &mut Vec<Violation>,
+    ) -> Self {
+        let mut parameters = Vec::new();
+        for (name, value) in written {
+            match Parameter::parse(name, value, arguments) {
+                Ok(parameter) => parameters.push(parameter),
+                Err(why) => wrong.push(Violation::new(below(at, name), why)),
+            }
         }
+        Self(parameters)
     }
-    parameters
+
+    /// `a=1&b=2`; those that are left out leave nothing.
+    pub(super) fn expand(&self, args: &Args) -> Result<String, TemplateError> {
+        let mut text = String::new();
+        for parameter in &self.0 {
+            if let Some(value) = parameter.expand(args)? {
+                if !text.is_empty() {
+                    text.push('&');
+                }
+                text.extend([parameter.name.as_str(), "=", &value]);
+            }
+        }
+        Ok(text)
+    }
 }
 
 /// The segments of a path without its first slash; the last may be empty.
-fn segments(path: &str) -> Result<Vec<Text>, String> {
+fn segments(path: &str) -> Result<Vec<Segment>, String> {
     let written: Vec<&str> = path.split('/').collect();
     let last = written.len() - 1;
     if written.iter().enumerate().any(|(i, segment)| segment.is_empty() && i != last) {
         return Err("expected no empty path segment (`//`)".into());
     }
-    let segments = written.into_iter().map(Text::parse).collect::<Result<Vec<_>, _>>()?;
-    if !segments.iter().flat_map(Text::literals).all(is_path_literal) {
+    let segments = written.into_iter().map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
+    if !segments.iter().flat_map(Segment::literals).all(is_path_literal) {
         return Err("expected path characters of RFC 3986; others percent-encoded, except slash, backslash, dot, percent \
                     and control characters"
             .into());
@@ -175,7 +200,7 @@ fn is_path_literal(text: &str) -> bool {
 }
 
 /// Parsed, and refused unless the parser leaves it as it is: then every expansion is as it is written, too.
-fn sample(origin: &str, segments: &[Text]) -> Result<Url, String> {
+fn sample(origin: &str, segments: &[Segment]) -> Result<Url, String> {
     let path: String = segments.iter().map(|segment| format!("/{}", segment.sample())).collect();
     let text = format!("{origin}{path}");
     let url = super::whole_url::parse(&text).map_err(|error| error.message)?;
@@ -185,22 +210,78 @@ fn sample(origin: &str, segments: &[Text]) -> Result<Url, String> {
     }
 }
 
-fn expand_segment(segment: &Text, args: &Args) -> Result<String, TemplateError> {
-    let Some(name) = segment.names().next() else {
-        return segment.plain(args);
-    };
-    let meant = segment.plain(args)?;
-    if meant.contains(char::is_control) {
-        return Err(TemplateError::of(name, "expected no control character in a url's path"));
+impl Segment {
+    fn parse(text: &str) -> Result<Self, String> {
+        let several = text.strip_prefix("{+").and_then(|rest| rest.strip_suffix('}'));
+        match several.map(|name| Text::parse(&format!("{{{name}}}"))) {
+            None => Text::parse(text).map(Self::One),
+            Some(parsed) => match parsed?.whole() {
+                Some(name) => Ok(Self::Several(name.to_owned())),
+                None => Err("expected `{+name}` as a whole path segment".into()),
+            },
+        }
     }
-    if meant.is_empty() || leads_elsewhere(&meant) {
-        return Err(TemplateError::of(
-            name,
-            "expected a path segment: not empty, and no `.` or `..` between slashes",
-        )
-        .remedy("give the name itself, not a path to it; dots are refused percent-encoded, too"));
+
+    fn literals(&self) -> impl Iterator<Item = &str> {
+        let text = match self {
+            Self::One(text) => Some(text),
+            Self::Several(_) => None,
+        };
+        text.into_iter().flat_map(Text::literals)
     }
-    segment.expand(args, push_encoded)
+
+    fn sample(&self) -> String {
+        match self {
+            Self::One(text) => text.sample(),
+            Self::Several(_) => "x".into(),
+        }
+    }
+
+    fn objection(&self, arguments: &Arguments<'_>) -> Option<String> {
+        match self {
+            Self::One(text) => text.objection(arguments),
+            Self::Several(name) => {
+                let is_fit =
+                    arguments.named(name).is_some_and(|argument| argument.always && argument.is_string());
+                let expected =
+                    || format!("expected {name} to be a declared string that is required or has a default");
+                (!is_fit).then(expected)
+            }
+        }
+    }
+
+    fn expand(&self, args: &Args) -> Result<String, TemplateError> {
+        let (name, meant) = match self {
+            Self::One(text) => match text.names().next() {
+                None => return text.plain(args),
+                Some(name) => (name, text.plain(args)?),
+            },
+            Self::Several(name) => {
+                let text = args.get(name).and_then(Value::as_str);
+                (name.as_str(), text.ok_or_else(|| TemplateError::of(name, "expected a text"))?.to_owned())
+            }
+        };
+        if meant.contains(char::is_control) {
+            return Err(TemplateError::of(name, "expected no control character in a url's path"));
+        }
+        if meant.is_empty() || leads_elsewhere(&meant) {
+            return Err(TemplateError::of(
+                name,
+                "expected a path segment: not empty, and no `.` or `..` between slashes",
+            )
+            .remedy("give the name itself, not a path to it; dots are refused percent-encoded, too"));
+        }
+        match self {
+            Self::One(text) => text.expand(args, push_encoded),
+            // A server that decodes would read the encoded backslash as one more slash.
+            Self::Several(_) if meant.contains('\\') || meant.split('/').any(str::is_empty) => Err(
+                TemplateError::of(name, "expected path segments that are not empty between single slashes"),
+            ),
+            Self::Several(_) => {
+                Ok(meant.split('/').map(|part| encoded(part.to_owned())).collect::<Vec<_>>().join("/"))
+            }
+        }
+    }
 }
 
 /// Whether a server that decodes once too often, and then resolves dots, would leave the segment. A slash is encoded and

@@ -649,3 +649,96 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_plus_lets_an_argument_keep_its_slashes_and_nothing_else() {
+    for (given, path) in [
+        ("docs/read me.md", "/x/docs/read%20me.md"),
+        ("a", "/x/a"),
+        ("a?b#c/d%2fe", "/x/a%3Fb%23c/d%252fe"),
+        ("a/...", "/x/a/..."),
+        ("{n}/@", "/x/%7Bn%7D/%40"),
+    ] {
+        let expected = format!("https://api.test{path}");
+        assert_eq!(url("/x/{+a}", json!({"a": given})).unwrap(), expected, "{given}");
+    }
+    for given in [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        "..",
+        "a/..",
+        "../a",
+        "a/./b",
+        "%2e%2e/a",
+        "a/%2E%2e",
+        "a/%252e%252e/b",
+        "a\\b",
+        "a\\..\\b",
+        "a\nb",
+        "a/\0",
+    ] {
+        let error = url("/x/{+a}", json!({"a": given})).unwrap_err();
+        assert_eq!(error.pointer.as_deref(), Some("/a"), "{given:?}");
+    }
+}
+
+#[test]
+fn a_plus_stands_for_a_whole_segment_that_is_always_there() {
+    for (place, expected) in [
+        ("/x{+a}", "/template/url"),
+        ("/{+a}x", "/template/url"),
+        ("/{+o}", "/template/url"),
+        ("/{+n}", "/template/url"),
+        ("/{+unknown}", "/template/url"),
+    ] {
+        assert_eq!(refused(get(&format!("https://api.test{place}"))), expected, "{place}");
+    }
+    // Nowhere but in a path.
+    let header = json!({"method": "GET", "url": "https://api.test/", "headers": {"x-a": "{+a}"}});
+    assert_eq!(refused(header), "/template/headers/x-a");
+}
+
+#[test]
+fn a_form_is_encoded_and_leaves_out_what_is_absent() {
+    let form =
+        json!({"method": "POST", "url": "https://api.test/", "form": {"t": "{a}", "n": "{n}", "o": "{o}"}});
+    let step = http(form.clone(), json!({"a": "a b&c=d+e"})).unwrap();
+    assert_eq!(step.body, Some(Content::Text("n=7&t=a%20b%26c%3Dd%2Be".into())));
+    assert_eq!(step.headers, [("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())]);
+    let mut both = form;
+    both["body"] = json!({});
+    assert_eq!(refused(both), "/template/form");
+    let read = json!({"method": "GET", "url": "https://api.test/", "form": {"t": "1"}});
+    assert_eq!(refused(read), "/template/form");
+}
+
+/// The caller chooses the URL, and not where a secret goes.
+#[test]
+fn a_whole_url_carries_a_secret_to_its_host_alone() {
+    let mut manifest = manifest(get("{a}"));
+    manifest.secrets = serde_json::from_value(json!([
+        {"name": "KEY", "host": "api.test", "placement": {"in": "query", "name": "key"}},
+    ]))
+    .unwrap();
+    let template = CompiledTemplate::compile(&manifest).unwrap();
+    let expand = |url: &str| template.expand(&json!({"a": url, "b": "B", "n": 7}));
+    let Ok(Expanded::Http(step)) = expand("https://api.test/x?a=b") else { panic!() };
+    assert_eq!(step.secrets.len(), 1);
+    assert!(!step.url.contains("key"));
+    for url in [
+        "https://x.wild.test/",
+        "https://x.wild.test/@api.test",
+        "https://api.test@x.wild.test/",
+        "https://x.wild.test/x@api.test",
+        "http://api.test:443/",
+        "https://api.test/?key=mine",
+        "https://api.test/?a=b&k%65y=mine",
+        "https://api.test./",
+        "https://API.test:8443/",
+    ] {
+        assert!(expand(url).is_err(), "{url}");
+    }
+}

@@ -13,7 +13,7 @@ use wasmtime::component::Component;
 
 use super::seal::{EngineId, Seal};
 use super::{ModuleCache, file_name};
-use crate::tests::support::{guest, run, run_on};
+use crate::tests::support::{guest, no_secrets, no_time, run, run_on};
 use crate::{Host, HostConfig, Roots};
 
 const KEY: [u8; 32] = [1; 32];
@@ -28,7 +28,8 @@ fn dir() -> (TempDir, PathBuf) {
 fn host(cache: &Path, key: [u8; 32]) -> Host {
     let egress = Arc::new(Egress::new(Config::default()).unwrap());
     let cache = Some(ModuleCache::open(cache, &key).unwrap());
-    Host::new(HostConfig { egress, roots: Roots::none(), cache }).unwrap()
+    Host::new(HostConfig { egress, roots: Roots::none(), cache, vault: no_secrets(), now: no_time() })
+        .unwrap()
 }
 
 /// Says `ok` as output or as error.

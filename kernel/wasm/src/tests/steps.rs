@@ -1,13 +1,17 @@
 //! Planned steps, and attempts at others.
 
+use std::sync::Arc;
+
 use latchgate_egress::{Config, Egress};
 use latchgate_monitor::manifest::Limits;
-use latchgate_monitor::plan::{FsOperation, SecretUse, Step};
+use latchgate_monitor::plan::{FsOperation, Placement, SecretUse, Step};
 use latchgate_monitor::steps::Observed;
 use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::receipt::{EffectStatus, FailureClass, PlanKind};
 
-use super::support::{FS, FS_RESULT, HTTP, HTTP_RESULT, fs, get, guest, host, job, run, run_on, server};
+use super::support::{
+    FS, FS_RESULT, HTTP, HTTP_RESULT, Values, config, echo, fs, get, guest, host, job, run, run_on, server,
+};
 use crate::journal::{Journal, NotBegun};
 use crate::{Host, HostConfig, Roots};
 
@@ -22,6 +26,7 @@ fn seen(body: &[u8]) -> Observed {
         step: 0,
         status: EffectStatus::Done,
         http_status: Some(200),
+        is_refusal: false,
         bytes: body.len() as u64,
         digest: Some(Digest::salted(&Salt([7; 32]), body)),
         failure: None,
@@ -102,7 +107,7 @@ async fn a_response_over_its_limit_is_unknown() {
 #[tokio::test]
 async fn a_request_that_the_egress_refuses_has_no_effect() {
     let egress = Egress::new(Config::default()).unwrap();
-    let host = Host::new(HostConfig { egress: egress.into(), roots: Roots::none(), cache: None }).unwrap();
+    let host = Host::new(HostConfig { egress: egress.into(), ..config(Roots::none()) }).unwrap();
     let ran = run_on(&host, &http_guest(0), Limits::default(), vec![get(&server(OK).await)]).await;
     let failure = ran.observed[0].failure.as_ref().unwrap();
     assert_eq!((ran.observed[0].status, failure.class), (EffectStatus::None, FailureClass::Refused));
@@ -118,15 +123,61 @@ async fn a_closed_port_has_no_effect() {
     assert_eq!((ran.observed[0].status, failure.class), (EffectStatus::None, FailureClass::ProviderFailed));
 }
 
+fn with_bearer(url: &str) -> Step {
+    let mut step = get(url);
+    if let Step::Http(step) = &mut step {
+        let host = "127.0.0.1".into();
+        step.secrets = vec![SecretUse { name: "TOKEN".into(), host, placement: Placement::Bearer {} }];
+    }
+    step
+}
+
 #[tokio::test]
 async fn a_request_is_not_sent_without_its_secret() {
-    let mut step = get(&server(OK).await);
-    if let Step::Http(step) = &mut step {
-        step.secrets = vec![SecretUse { name: "token".into(), placement: "bearer".into() }];
-    }
-    let ran = run(&http_guest(0), Limits::default(), vec![step]).await;
-    assert!(ran.output.is_err_and(|why| why.contains("secret `token`")));
+    let ran = run(&http_guest(0), Limits::default(), vec![with_bearer(&server(OK).await)]).await;
+    assert!(ran.output.is_err_and(|why| why.contains("secret TOKEN is not set")));
     assert_eq!(ran.observed[0].status, EffectStatus::None);
+}
+
+/// A guest that gives back the first bytes of the answer's body, which the service made of what it was sent.
+#[tokio::test]
+async fn a_guest_sees_neither_the_secret_nor_what_a_service_gives_back_of_it() {
+    const VALUE: &str = "correct-horse-battery";
+    let vault = Arc::new(Values(&[("TOKEN", VALUE)]));
+    let host = Host::new(HostConfig { vault, ..config(Roots::none()) }).unwrap();
+    // Of the return area, where the pointer to the body and its length are.
+    let body = "(call $http (i32.const 0) (i32.const 1024))
+        (call $say (i32.const 1) (i32.load (i32.const 1040)) (i32.load (i32.const 1044)))";
+    let (url, requests) = echo().await;
+    let ran = run_on(&host, &guest(HTTP, body), Limits::default(), vec![with_bearer(&url)]).await;
+    let told = ran.output.unwrap_err();
+    assert!(told.contains("authorization: Bearer [secret TOKEN]"), "{told}");
+    assert!(!told.contains(VALUE), "{told}");
+    assert!(requests.await.unwrap().contains(&format!("authorization: Bearer {VALUE}")));
+}
+
+/// Its whole memory, as it stands once the answer is in it.
+#[tokio::test]
+async fn a_guests_memory_holds_no_secret() {
+    const VALUE: &str = "correct-horse-battery";
+    let vault = Arc::new(Values(&[("TOKEN", VALUE)]));
+    let host = Host::new(HostConfig { vault, ..config(Roots::none()) }).unwrap();
+    // The eighth bit goes, so that all of it is text.
+    let body = "(call $http (i32.const 0) (i32.const 1024))
+        (loop $next
+            (i32.store8 (local.get $i) (i32.and (i32.load8_u (local.get $i)) (i32.const 127)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $i) (i32.const 262144))))
+        (call $say (i32.const 0) (i32.const 0) (i32.const 262144))";
+    let (url, requests) = echo().await;
+    let ran = run_on(&host, &guest(HTTP, body), Limits::default(), vec![with_bearer(&url)]).await;
+    let memory = ran.output.unwrap();
+    assert_eq!(memory.len(), 262_144);
+    assert!(memory.contains("Bearer [secret TOKEN]"), "the answer is in it");
+    for part in [VALUE, "correct-horse", "battery"] {
+        assert!(!memory.contains(part), "{part}");
+    }
+    assert!(requests.await.unwrap().contains(VALUE));
 }
 
 #[tokio::test]

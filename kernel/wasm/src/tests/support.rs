@@ -1,14 +1,16 @@
 //! A host, jobs for it, and guests written as core modules in text.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use latchgate_egress::{Config, Egress};
+use latchgate_egress::{Config, Egress, Now, Secret, Vault, VaultError};
 use latchgate_monitor::manifest::{Import, Limits};
 use latchgate_monitor::plan::{Content, FsOperation, FsPath, FsStep, HttpStep, Plan, Step};
 use latchgate_monitor::steps::{Ran, StepFailure};
 use latchgate_wire::digest::{Digest, Salt};
 use latchgate_wire::ids::TraceId;
 use latchgate_wire::receipt::{FailureClass, PlanKind};
+use latchgate_wire::time::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, UnresolvedPackageGroup};
@@ -31,7 +33,29 @@ pub(crate) fn scripted(ticks: u64) -> Host {
 
 pub(super) fn config(roots: Roots) -> HostConfig {
     let egress = Egress::new(Config { dangerous_loopback: true, ..Config::default() }).unwrap();
-    HostConfig { egress: Arc::new(egress), roots, cache: None }
+    HostConfig { egress: Arc::new(egress), roots, cache: None, vault: no_secrets(), now: no_time() }
+}
+
+/// Secrets by name.
+pub(crate) struct Values(pub &'static [(&'static str, &'static str)]);
+
+impl Vault for Values {
+    fn secret<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Secret, VaultError>> + Send + 'a>> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        let found = found.map(|(_, value)| Secret::new((*value).into()));
+        Box::pin(async move { found.ok_or_else(|| VaultError::Missing(name.to_owned())) })
+    }
+}
+
+pub(crate) fn no_secrets() -> Arc<dyn Vault> {
+    Arc::new(Values(&[]))
+}
+
+pub(crate) fn no_time() -> Now {
+    Arc::new(|| Timestamp::from_ms(0))
 }
 
 pub(super) fn job(component: &[u8], limits: Limits, steps: Vec<Step>) -> Job {
@@ -41,6 +65,7 @@ pub(super) fn job(component: &[u8], limits: Limits, steps: Vec<Step>) -> Job {
         module_digest: Digest::of(component),
         imports: ALL.to_vec(),
         limits,
+        success: None,
         principal: "tester".into(),
         partition: "tester test".into(),
         action_id: "test".into(),
@@ -120,6 +145,22 @@ pub(super) async fn server(reply: &'static str) -> String {
         }
     });
     format!("http://{address}/")
+}
+
+/// Answers one request with its own head, and tells it.
+pub(super) async fn echo() -> (String, tokio::task::JoinHandle<String>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let telling = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).await.unwrap();
+        let request = String::from_utf8(request[..length].to_vec()).unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", request.len());
+        stream.write_all(format!("{head}{request}").as_bytes()).await.unwrap();
+        request
+    });
+    (url, telling)
 }
 
 /// A component whose `run` is `body`, over:

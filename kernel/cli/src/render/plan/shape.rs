@@ -1,6 +1,7 @@
 //! The shapes of plans, read strictly: a plan with a member that this program does not know is shown as its JSON, because
 //! a reader who skips what it does not understand shows less than will be done.
 
+use latchgate_wire::placement::SecretUse;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -30,13 +31,6 @@ pub struct HttpStep {
     #[serde(default)]
     pub secrets: Vec<SecretUse>,
     pub response_bytes_max: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SecretUse {
-    pub name: String,
-    pub placement: String,
 }
 
 #[derive(Deserialize)]

@@ -30,7 +30,7 @@ fn a_request_shows_url_headers_secrets_by_name_and_body() {
     let plan = json!({"kind": "exact", "steps": [{
         "kind": "http", "method": "POST", "url": "https://api.test/x", "target": "https://api.test/{p}",
         "headers": [["accept", "a/b"], ["x-note", "c"]],
-        "secrets": [{"name": "TOKEN", "placement": "header authorization"}],
+        "secrets": [{"name": "TOKEN", "host": "api.test", "placement": {"in": "header", "name": "x-key"}}],
         "body": {"text": "{}"}, "response_bytes_max": 10,
     }]});
     let expected = "\
@@ -38,7 +38,7 @@ step 1 of 1: POST
 url       https://api.test/x
 headers   accept: a/b
           x-note: c
-secret    TOKEN goes to header authorization; its value is added by the gate
+secret    TOKEN goes to api.test in header x-key; the gate adds the value
 body      2 bytes, 1 line of json, here with line breaks and indentation put in
      1 │ {}
 answer    at most 10 bytes";

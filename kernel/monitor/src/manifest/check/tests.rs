@@ -297,3 +297,87 @@ fn examples_come_out_as_written() {
     refused(example("/arguments/repo", json!("..")), "examples.0.arguments.repo: expected a path segment");
     refused(with(http(), "/examples", json!([])), "examples: expected at least 1");
 }
+
+/// With a secret, whose members are these.
+fn secret(name: &str, placement: Value) -> Value {
+    let mut manifest = http();
+    manifest["secrets"] = json!([{"name": name, "host": "api.test", "placement": placement}]);
+    manifest
+}
+
+#[test]
+fn a_secret_may_go_to_each_place_that_is_free() {
+    for placement in [
+        json!({"in": "bearer"}),
+        json!({"in": "header", "name": "x-api-key"}),
+        json!({"in": "header", "name": "authorization", "prefix": "Token "}),
+        json!({"in": "basic", "user": "api"}),
+        json!({"in": "basic", "user_secret": "USER_NAME"}),
+        json!({"in": "basic_user"}),
+        json!({"in": "query", "name": "key"}),
+        json!({"in": "body", "pointer": "/key"}),
+        json!({"in": "aws_sigv4", "service": "s3", "region": "us-east-1", "secret_key": "KEY"}),
+    ] {
+        accepted(secret("TOKEN", placement));
+    }
+    let form = with(http(), "/template/body", Value::Null);
+    let form = with(form, "/template/form", json!({"title": "{title}"}));
+    let mut form = with(form, "/examples/0/expect/body", json!({"text": "title=t"}));
+    // What may be absent leaves its field out.
+    form["secrets"] = json!([{"name": "A", "host": "api.test", "placement": {"in": "form", "name": "key"}}]);
+    accepted(form);
+    let mut path = with(http(), "/template/url", json!("https://api.test/botTOKEN/{repo}"));
+    path = with(path, "/examples/0/expect/url", json!("https://api.test/botTOKEN/x%2Fy"));
+    path["secrets"] =
+        json!([{"name": "TOKEN", "host": "api.test", "placement": {"in": "path", "segment": 1}}]);
+    accepted(path);
+}
+
+#[test]
+fn a_secret_has_no_place_that_is_taken_or_none() {
+    for (placement, expected) in [
+        (json!({"in": "basic"}), "either `user` or `user_secret`"),
+        (json!({"in": "basic", "user": "a", "user_secret": "B"}), "either `user` or `user_secret`"),
+        (json!({"in": "header", "name": "host"}), "the gate or the template sets this one"),
+        (json!({"in": "header", "name": "X-Key"}), "in lower case"),
+        (json!({"in": "header", "name": "x-note"}), "a header (x-note) that the template does not set"),
+        (json!({"in": "query", "name": "page"}), "a query parameter that the template does not set"),
+        (json!({"in": "body", "pointer": "/title"}), "a member of the body that the template does not set"),
+        (json!({"in": "body", "pointer": "/title/key"}), "whose parent is an object"),
+        (json!({"in": "form", "name": "key"}), "a `form` in the template"),
+        (json!({"in": "path", "segment": 1}), "segment 1 to be literal"),
+        (json!({"in": "path", "segment": 2}), "segment 2 to be literal"),
+        (json!({"in": "path", "segment": 9}), "a path with a segment 9"),
+        (json!({"in": "cookie"}), "placement"),
+        (json!({"in": "bearer", "prefx": "a"}), "unexpected member"),
+    ] {
+        let mut manifest = secret("TOKEN", placement.clone());
+        manifest["template"]["headers"] = json!({"X-Note": "a"});
+        manifest["template"]["query"] = json!({"page": 1});
+        let found = errors(&manifest);
+        assert!(found.iter().any(|error| error.contains(expected)), "{placement}: {found:?}");
+    }
+}
+
+#[test]
+fn a_secret_is_for_one_declared_host_over_https() {
+    let refused = |manifest: &Value, expected: &str| {
+        let found = errors(manifest);
+        assert!(found.iter().any(|error| error.contains(expected)), "{expected}: {found:?}");
+    };
+    let bearer = || secret("TOKEN", json!({"in": "bearer"}));
+    refused(&with(bearer(), "/secrets/0/host", json!("evil.test")), "one of `egress.domains`");
+    refused(&with(bearer(), "/secrets/0/host", json!("*.test")), "one of `egress.domains`");
+    let two = with(bearer(), "/egress/domains", json!(["api.test", "www.test"]));
+    accepted(two.clone());
+    refused(&with(two, "/secrets/0/host", json!("www.test")), "the host of the template's url");
+    refused(&with(bearer(), "/template/url", json!("http://api.test/{repo}/issues")), "expected https");
+    refused(&with(bearer(), "/secrets/0/name", json!("my token")), "secrets.0.name");
+    let mut twice = bearer();
+    let other = json!({"name": "OTHER", "host": "api.test", "placement": {"in": "basic_user"}});
+    twice["secrets"].as_array_mut().unwrap().push(other);
+    refused(&twice, "each place once");
+    let mut file = fs();
+    file["secrets"] = bearer()["secrets"].clone();
+    refused(&file, "the template is no http request");
+}

@@ -10,6 +10,10 @@ const BUNDLED: &[(&str, &str)] = &[
     ("fs_write.yaml", include_str!("../../../../../manifests/fs_write.yaml")),
     ("http_fetch.yaml", include_str!("../../../../../manifests/http_fetch.yaml")),
     ("http_post.yaml", include_str!("../../../../../manifests/http_post.yaml")),
+    ("github_create_issue.yaml", include_str!("../../../../../manifests/github_create_issue.yaml")),
+    ("github_read.yaml", include_str!("../../../../../manifests/github_read.yaml")),
+    ("s3_read.yaml", include_str!("../../../../../manifests/s3_read.yaml")),
+    ("slack_post.yaml", include_str!("../../../../../manifests/slack_post.yaml")),
 ];
 
 const FETCH: &str = BUNDLED[3].1;
@@ -48,7 +52,7 @@ fn an_unknown_member_is_an_error_with_its_line() {
     );
     let found = errors(&FETCH.replace("template:\n", "template:\n  methd: GET\n"));
     assert!(
-        found[0].contains("template.methd: unexpected member; expected body, headers, method"),
+        found[0].contains("template.methd: unexpected member; expected body, form, headers, method"),
         "{found:?}"
     );
 }
