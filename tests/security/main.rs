@@ -7,6 +7,7 @@
 mod scene;
 
 mod authority;
+mod credentials;
 mod egress;
 mod evidence;
 mod operation;

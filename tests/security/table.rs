@@ -1,10 +1,11 @@
-//! The tables of attacks in README.md, AUTHORITY.md, OPERATION.md and SECRETS.md name tests that exist.
+//! The tables of attacks in README.md, AUTHORITY.md, OPERATION.md, SECRETS.md and CREDENTIALS.md name tests that exist.
 
 use std::fs;
 
 use latchgate_tests::workspace;
 
-const CHAPTERS: [&str; 7] = ["authority", "egress", "evidence", "guests", "operation", "requests", "secrets"];
+const CHAPTERS: [&str; 8] =
+    ["authority", "credentials", "egress", "evidence", "guests", "operation", "requests", "secrets"];
 
 #[test]
 fn every_test_named_in_the_readme_exists() {
@@ -24,6 +25,11 @@ fn every_test_named_for_operation_exists() {
 #[test]
 fn every_test_named_for_secrets_exists() {
     check("SECRETS.md", 5);
+}
+
+#[test]
+fn every_test_named_for_credentials_exists() {
+    check("CREDENTIALS.md", 10);
 }
 
 #[track_caller]

@@ -20,6 +20,8 @@ pub struct Seen {
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// Every byte of it, as it came.
+    pub raw: Vec<u8>,
 }
 
 /// What is answered.
@@ -286,19 +288,22 @@ impl Seen {
 pub(crate) fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+    let mut raw = line.clone().into_bytes();
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, path) = (words.next()?, words.next()?);
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+        raw.extend_from_slice(line.as_bytes());
         let Some((name, value)) = line.split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut seen = Seen { method, path, headers, body: Vec::new() };
+    let mut seen = Seen { method, path, headers, body: Vec::new(), raw };
     let length = seen.header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
     seen.body = vec![0; length];
     reader.read_exact(&mut seen.body).ok()?;
+    seen.raw.extend_from_slice(&seen.body);
     Some(seen)
 }
 

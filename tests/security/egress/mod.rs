@@ -2,7 +2,7 @@
 
 mod development;
 mod environment;
-mod ground;
+pub mod ground;
 mod hostile_answers;
 mod names_that_lead_inside;
 mod not_public;

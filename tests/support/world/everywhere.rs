@@ -17,8 +17,18 @@ use super::Authority;
 /// Ports that are watched: of services that an agent would like to reach, TLS on 443 alone.
 const PORTS: [u16; 9] = [22, 80, 443, 2375, 3306, 5432, 6379, 8080, 8443];
 /// Names and addresses that TLS is spoken for: all that a test gives to its twins and to the names it rebinds.
-const CERTIFIED: [&str; 6] =
-    ["*.twin.test", "*.evil.test", PUBLIC_V4, PUBLIC_V6, "::ffff:93.184.216.34", "64:ff9b::93.184.216.34"];
+const CERTIFIED: [&str; 9] = [
+    "*.twin.test",
+    "*.evil.test",
+    PUBLIC_V4,
+    PUBLIC_V6,
+    "::ffff:93.184.216.34",
+    "64:ff9b::93.184.216.34",
+    // Of the actions that ship.
+    "api.github.com",
+    "slack.com",
+    "s3.us-east-1.amazonaws.com",
+];
 /// Where the fence of [`Everywhere::hits`] connects to; no test uses it.
 const FENCE: &str = "127.255.255.1";
 
