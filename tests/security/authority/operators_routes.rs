@@ -34,7 +34,9 @@ pub fn all(approval_id: &str, plan_digest: &Value) -> Vec<Route> {
         }));
     }
     assert!(routes.len() >= ROUTES_MIN, "{} routes found", routes.len());
-    for known in ["/metrics", "/v1/ledger/rotate-key", "/v1/operators/local/token", "/v1/allowlist", "/v1/secrets"] {
+    for known in
+        ["/metrics", "/v1/ledger/rotate-key", "/v1/operators/local/token", "/v1/allowlist", "/v1/secrets"]
+    {
         assert!(routes.iter().any(|route| route.path == known), "{known}");
     }
     routes
