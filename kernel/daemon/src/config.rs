@@ -2,7 +2,8 @@
 //!
 //! To add a setting, add its row to `settings!` below: meaning, member, type, default and kind. The file's reader, the
 //! variable `LATCHGATE_<TABLE>_<MEMBER>`, `config show`, the file of a new home and the reference follow from the row; then
-//! print the reference into its file: `latchgate config reference > docs/configuration.md`. Read in this order: the rows,
+//! print the reference into its file: `latchgate config reference > docs/configuration.md`. What there may be several of is a list
+//! of tables with rows of its own (`receivers`). Read in this order: the rows,
 //! `table` (what a row is), `kind` (what a value may be), `file` and `environment` (where values are written), `resolve` (which
 //! of them holds), `template` and `reference` (how they are described).
 
@@ -10,6 +11,7 @@ mod environment;
 mod file;
 mod kind;
 mod nearest;
+mod receivers;
 mod reference;
 mod resolve;
 mod table;
@@ -21,7 +23,9 @@ use std::path::PathBuf;
 use latchgate_wire::entry::HELD_MAX;
 
 pub use environment::Environment;
+pub use kind::Service;
 use kind::{AbsolutePath, BaseUrl, Flag, Group, Kind as _, Loopback, Optional, Proxy, Whole};
+pub use receivers::NotifySettings;
 pub use reference::reference;
 pub use resolve::{ConfigError, Given, Origin, Resolved, Setting};
 use table::{Row, Table, settings};

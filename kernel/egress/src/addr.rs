@@ -17,6 +17,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 pub struct Development {
     /// Permits 127.0.0.0/8 and ::1, the names `localhost` and `*.localhost`, and plain `http` to those. Nothing else.
     pub dangerous_loopback: bool,
+    /// Permits addresses of private networks and shared ones beside loopback, and plain `http` to such. Never a metadata service.
+    pub dangerous_private: bool,
 }
 
 /// An address the guard refused, and what it is.
@@ -31,6 +33,11 @@ impl Forbidden {
     /// The refused address.
     pub fn ip(&self) -> IpAddr {
         self.ip
+    }
+
+    /// An address of this machine or of a private network, written as such.
+    pub fn is_private(&self) -> bool {
+        self.embedded.is_none() && PRIVATE.contains(&self.what)
     }
 }
 
@@ -58,10 +65,13 @@ pub fn admissible(ip: IpAddr, dev: &Development) -> Result<(), Forbidden> {
     if dev.dangerous_loopback && is_loopback(ip) {
         return Ok(());
     }
-    match ip {
+    let judged = match ip {
         IpAddr::V4(v4) => refuse(ip, None, v4_range(v4)),
         IpAddr::V6(v6) => v6_admissible(v6),
-    }
+    };
+    judged.or_else(
+        |forbidden| if dev.dangerous_private && forbidden.is_private() { Ok(()) } else { Err(forbidden) },
+    )
 }
 
 fn v6_admissible(v6: Ipv6Addr) -> Result<(), Forbidden> {
@@ -123,6 +133,12 @@ const fn net6(s: [u16; 8], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]), prefix)
 }
 
+const PRIVATE_V4: &str = "a private address";
+const SHARED_V4: &str = "a carrier-grade NAT address";
+const LOOPBACK: &str = "a loopback address";
+const UNIQUE_LOCAL: &str = "a unique local address";
+/// What [`Development::dangerous_private`] permits. A metadata service in one of these ranges is named before it.
+const PRIVATE: [&str; 4] = [PRIVATE_V4, SHARED_V4, LOOPBACK, UNIQUE_LOCAL];
 const METADATA: &str = "a cloud metadata service";
 
 /// First match names the address, so single hosts come before the ranges that hold them.
@@ -133,15 +149,15 @@ const V4: &[(Ipv4Net, &str)] = &[
     (net4(192, 0, 0, 192, 32), METADATA),     // Oracle, older instances
     (net4(168, 63, 129, 16, 32), METADATA),   // Azure host agent, inside a public range
     (net4(0, 0, 0, 0, 8), "an address of this network (0.0.0.0/8)"), // RFC 791 3.2, RFC 1122 3.2.1.3
-    (net4(10, 0, 0, 0, 8), "a private address"), // RFC 1918
-    (net4(100, 64, 0, 0, 10), "a carrier-grade NAT address"), // RFC 6598
-    (net4(127, 0, 0, 0, 8), "a loopback address"), // RFC 1122 3.2.1.3
+    (net4(10, 0, 0, 0, 8), PRIVATE_V4),       // RFC 1918
+    (net4(100, 64, 0, 0, 10), SHARED_V4),     // RFC 6598
+    (net4(127, 0, 0, 0, 8), LOOPBACK),        // RFC 1122 3.2.1.3
     (net4(169, 254, 0, 0, 16), "a link-local address"), // RFC 3927
-    (net4(172, 16, 0, 0, 12), "a private address"), // RFC 1918
+    (net4(172, 16, 0, 0, 12), PRIVATE_V4),    // RFC 1918
     (net4(192, 0, 0, 0, 24), "an IETF protocol assignment"), // RFC 6890 2.1
     (net4(192, 0, 2, 0, 24), "a documentation address"), // RFC 5737
     (net4(192, 88, 99, 0, 24), "a 6to4 relay address"), // RFC 7526, deprecated
-    (net4(192, 168, 0, 0, 16), "a private address"), // RFC 1918
+    (net4(192, 168, 0, 0, 16), PRIVATE_V4),   // RFC 1918
     (net4(198, 18, 0, 0, 15), "a benchmarking address"), // RFC 2544
     (net4(198, 51, 100, 0, 24), "a documentation address"), // RFC 5737
     (net4(203, 0, 113, 0, 24), "a documentation address"), // RFC 5737
@@ -155,7 +171,7 @@ const V6: &[(Ipv6Net, &str)] = &[
     (net6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128), METADATA), // AWS
     (net6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128), METADATA),  // Google
     (net6([0; 8], 128), "the unspecified address"),               // RFC 4291 2.5.2
-    (net6([0, 0, 0, 0, 0, 0, 0, 1], 128), "a loopback address"),  // RFC 4291 2.5.3
+    (net6([0, 0, 0, 0, 0, 0, 0, 1], 128), LOOPBACK),              // RFC 4291 2.5.3
     (net6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), "a local-use NAT64 address"), // RFC 8215
     (net6([0x100, 0, 0, 0, 0, 0, 0, 0], 64), "a discard-only address"), // RFC 6666
     (net6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32), "a Teredo address"), // RFC 4380
@@ -165,7 +181,7 @@ const V6: &[(Ipv6Net, &str)] = &[
     (net6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), "a 6to4 address"),  // RFC 3056, relays deprecated by RFC 7526
     (net6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), "a documentation address"), // RFC 9637
     (net6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16), "a segment routing identifier"), // RFC 9602
-    (net6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), "a unique local address"), // RFC 4193
+    (net6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), UNIQUE_LOCAL),       // RFC 4193
     (net6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "a link-local address"), // RFC 4291 2.5.6
     (net6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), "a site-local address"), // RFC 3879, deprecated
     (net6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "a multicast address"), // RFC 4291 2.7

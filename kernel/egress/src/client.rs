@@ -25,6 +25,8 @@ use crate::tls;
 pub struct Config {
     /// Permits loopback, and plain `http` to it. For development; see [`Development`].
     pub dangerous_loopback: bool,
+    /// Permits private networks as well; see [`Development`]. For a service that the operator named and no caller can choose.
+    pub dangerous_private: bool,
     /// Certificates in PEM to trust beside the public roots.
     pub extra_ca_pem: Option<Vec<u8>>,
     /// What every request but those to loopback goes through. Names are then looked up by the proxy, and no address of theirs is
@@ -40,6 +42,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             dangerous_loopback: false,
+            dangerous_private: false,
             extra_ca_pem: None,
             proxy: None,
             resolver: Arc::new(SystemResolver::default()),
@@ -96,7 +99,10 @@ impl Egress {
     /// [`ConfigError`] if `extra_ca_pem` is unusable.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            dev: Development { dangerous_loopback: config.dangerous_loopback },
+            dev: Development {
+                dangerous_loopback: config.dangerous_loopback,
+                dangerous_private: config.dangerous_private,
+            },
             proxy: config.proxy,
             resolver: config.resolver,
             tls: connector(tls::client_config(config.extra_ca_pem.as_deref())?),

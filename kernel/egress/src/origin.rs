@@ -50,7 +50,7 @@ impl Target {
         match origin.literal() {
             Some(ip) => admissible(ip, dev)
                 .map_err(|reason| Refused::Address { host: origin.host.to_string(), reason })?,
-            None if origin.is_loopback() && !dev.dangerous_loopback => {
+            None if origin.is_loopback() && !dev.dangerous_loopback && !dev.dangerous_private => {
                 return Err(Refused::LoopbackName(origin.host.to_string()));
             }
             None => {}
@@ -58,6 +58,7 @@ impl Target {
         match origin.scheme {
             Scheme::Https => Ok(()),
             Scheme::Http if dev.dangerous_loopback && origin.is_loopback() => Ok(()),
+            Scheme::Http if dev.dangerous_private && origin.is_private() => Ok(()),
             Scheme::Http => Err(Refused::PlainHttp(origin.host.to_string())),
         }
     }
@@ -189,6 +190,12 @@ impl Origin {
             Host::Ipv4(ip) => Some(IpAddr::V4(*ip)),
             Host::Ipv6(ip) => Some(IpAddr::V6(*ip)),
         }
+    }
+
+    /// A loopback name, or an address of a private network.
+    fn is_private(&self) -> bool {
+        let refused = |ip| admissible(ip, &Development::default()).is_err_and(|reason| reason.is_private());
+        self.is_loopback() || self.literal().is_some_and(refused)
     }
 
     /// A loopback address, or a name that RFC 6761 section 6.3 reserves for one.

@@ -133,7 +133,7 @@ mod tests {
     }
 
     async fn pin(url: &str, resolver: &Fixed, dev: bool) -> Result<Pinned, SendError> {
-        let dev = Development { dangerous_loopback: dev };
+        let dev = Development { dangerous_loopback: dev, ..Development::default() };
         Pinned::resolve(Target::parse(url, &dev).unwrap().origin(), resolver, &dev).await
     }
 

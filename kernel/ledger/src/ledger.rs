@@ -19,6 +19,7 @@ use latchgate_wire::digest::Digest;
 use latchgate_wire::entry::{Body, ConfigChanged, OperatorKey, Signed};
 use latchgate_wire::ids::{ApprovalId, ReceiptId, TraceId};
 use latchgate_wire::keychain::Keychain;
+use latchgate_wire::notify::ReceiversChanged;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, PayloadAt, Who, Window};
 use latchgate_wire::secret::{SecretName, SecretNote};
@@ -32,7 +33,7 @@ use crate::payload::PayloadStore;
 use crate::prover::{self, Consistency, Inclusion};
 use crate::query::Queries;
 use crate::queue::Queue;
-use crate::state::{Objection, Standing};
+use crate::state::{Objection, Receiver, Standing};
 use crate::tiles::Tiles;
 use crate::view::{ReadError, View};
 use crate::writer::Rejection;
@@ -157,6 +158,16 @@ impl Ledger {
     /// Where outcomes lie that may have happened and that nobody has resolved.
     pub fn unknown(&self) -> Vec<u64> {
         self.view.read().state.unknown()
+    }
+
+    /// Who is told of what, as the log says.
+    pub fn receivers(&self) -> ReceiversChanged {
+        self.view.read().state.receivers()
+    }
+
+    /// How far a receiver was told, and its dead letters.
+    pub fn receiver(&self, name: &str) -> Option<Receiver> {
+        self.view.read().state.receiver(name).cloned()
     }
 
     /// Payloads that a later step still needs: of calls that run, wait for a decision or for somebody to look.

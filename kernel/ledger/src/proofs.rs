@@ -104,6 +104,10 @@ fn of(body: &Body) -> Option<&ProofId> {
         | Body::KeyRotated(_)
         | Body::OutcomeResolved(_)
         | Body::PayloadsForgotten(_)
+        | Body::NotifyChanged(_)
+        | Body::NotifyDelivered(_)
+        | Body::NotifyFailed(_)
+        | Body::NotifyAsked(_)
         | Body::RefusalsCounted(_) => None,
     }
 }

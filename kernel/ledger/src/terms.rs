@@ -51,6 +51,10 @@ pub fn kind(body: &Body) -> &'static str {
         Body::KeyRotated(_) => "key.rotated",
         Body::OutcomeResolved(_) => "outcome.resolved",
         Body::PayloadsForgotten(_) => "payloads.forgotten",
+        Body::NotifyChanged(_) => "notify.changed",
+        Body::NotifyDelivered(_) => "notify.delivered",
+        Body::NotifyFailed(_) => "notify.failed",
+        Body::NotifyAsked(_) => "notify.asked",
     }
 }
 
@@ -128,6 +132,10 @@ fn each_of(entry: &Entry, kind: &'static str) -> Vec<Term> {
         | Body::AgentsChanged(_)
         | Body::SecretsChanged(_)
         | Body::KeyRotated(_)
+        | Body::NotifyChanged(_)
+        | Body::NotifyDelivered(_)
+        | Body::NotifyFailed(_)
+        | Body::NotifyAsked(_)
         | Body::CallsDelivered(_)
         | Body::ClockAccepted(_)
         | Body::RefusalsCounted(_) => {}

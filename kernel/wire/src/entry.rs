@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
+use crate::notify;
 use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
 use crate::receipt::*;
@@ -90,6 +91,14 @@ pub enum Body {
     OutcomeResolved(OutcomeResolved),
     #[serde(rename = "payloads.forgotten")]
     PayloadsForgotten(PayloadsForgotten),
+    #[serde(rename = "notify.changed")]
+    NotifyChanged(notify::ReceiversChanged),
+    #[serde(rename = "notify.delivered")]
+    NotifyDelivered(notify::Delivered),
+    #[serde(rename = "notify.failed")]
+    NotifyFailed(notify::Undelivered),
+    #[serde(rename = "notify.asked")]
+    NotifyAsked(notify::Asked),
 }
 
 /// A gate took up the log.

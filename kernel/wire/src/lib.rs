@@ -5,7 +5,7 @@
 //! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
 //! `operator_token`), what is kept for services (`secret`), what is written down (`entry`, `receipt`,
 //! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`, `bundle`), what is answered (`problem`, `api`,
-//! `stats`), and how text from others is shown to people (`visible`).
+//! `stats`) and sent to others (`notify`), and how text from others is shown to people (`visible`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
@@ -38,6 +38,7 @@ pub mod receipt;
 pub mod tile;
 
 pub mod api;
+pub mod notify;
 pub mod problem;
 pub mod stats;
 

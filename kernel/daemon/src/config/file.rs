@@ -4,6 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::kind::Raw;
 use super::nearest::nearest;
+use super::receivers::{Item, LIST, LIST_ROWS};
 use super::table::Row;
 use super::{ROWS, TABLES};
 
@@ -18,6 +19,8 @@ pub struct Written {
 #[derive(Default)]
 pub struct Contents {
     pub written: Vec<Written>,
+    /// The tables of `[[notify]]`, in their order.
+    pub receivers: Vec<Item>,
     pub problems: Vec<(usize, String)>,
 }
 
@@ -32,6 +35,18 @@ impl Contents {
         }
         for (name, value) in document.get_ref() {
             let at = line(name.span().start);
+            if name.get_ref().as_ref() == LIST.name {
+                match value.get_ref() {
+                    DeValue::Array(items) => {
+                        items
+                            .iter()
+                            .for_each(|item| contents.item(item.get_ref(), line(item.span().start), line));
+                    }
+                    _ => contents
+                        .problem(at, format!("`{0}` is a list of tables, each written [[{0}]]", LIST.name)),
+                }
+                continue;
+            }
             match (TABLES.iter().find(|table| table.name == name.get_ref().as_ref()), value.get_ref()) {
                 (Some(table), DeValue::Table(members)) => {
                     for (member, value) in members {
@@ -52,6 +67,21 @@ impl Contents {
         contents.written.sort_by_key(|written| written.line);
         contents.problems.sort();
         contents
+    }
+
+    fn item(&mut self, item: &DeValue<'_>, at: usize, line: impl Fn(usize) -> usize) {
+        let DeValue::Table(members) = item else {
+            return self.problem(at, format!("`{0}` is a list of tables, each written [[{0}]]", LIST.name));
+        };
+        let mut found = Item { line: at, written: Vec::new() };
+        for (member, value) in members {
+            let line = line(member.span().start);
+            match LIST_ROWS.iter().find(|row| row.member == member.get_ref().as_ref()) {
+                Some(row) => found.written.push((row, raw(value.get_ref()), line)),
+                None => self.problem(line, unknown(&format!("{}.{}", LIST.name, member.get_ref()))),
+            }
+        }
+        self.receivers.push(found);
     }
 
     fn member(&mut self, table: &'static str, member: &str, value: &DeValue<'_>, line: usize) {
@@ -76,17 +106,25 @@ fn raw(value: &DeValue<'_>) -> Raw {
             Raw::Whole(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX))
         }
         DeValue::Boolean(flag) => Raw::Flag(*flag),
+        DeValue::Array(items) => {
+            let text = |item: &DeValue<'_>| match item {
+                DeValue::String(text) => Some(text.to_string()),
+                _ => None,
+            };
+            let texts: Option<Vec<_>> = items.iter().map(|item| text(item.get_ref())).collect();
+            texts.map_or(Raw::Other("array"), Raw::List)
+        }
         other => Raw::Other(other.type_str()),
     }
 }
 
 fn unknown(name: &str) -> String {
-    let names: Vec<String> = ROWS.iter().map(Row::name).collect();
+    let names: Vec<String> = ROWS.iter().map(Row::name).chain(LIST_ROWS.iter().map(Row::name)).collect();
     let meant = nearest(name, names.iter().map(String::as_str)).unwrap_or_default();
     format!("there is no setting `{}`; the nearest is {meant}", name.escape_debug())
 }
 
 fn unknown_table(name: &str) -> String {
-    let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+    let names: Vec<_> = TABLES.iter().map(|table| table.name).chain([LIST.name]).collect();
     format!("there is no table `{}`; there are {}", name.escape_debug(), names.join(", "))
 }

@@ -1,8 +1,11 @@
 //! What a value may be: read from what somebody wrote, shown again, described in words.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use latchgate_wire::notify::Event;
+use latchgate_wire::principal::is_name;
 use serde_json::{Value, json};
 
 /// A value as it was written.
@@ -13,6 +16,8 @@ pub enum Raw {
     Flag(bool),
     /// Letters that stand for any of these, as in the environment and on the command line.
     Spelled(String),
+    /// Several texts.
+    List(Vec<String>),
     /// A type that no setting has, by its name.
     Other(&'static str),
 }
@@ -25,6 +30,7 @@ impl Raw {
             Self::Text(text) | Self::Spelled(text) => format!("`{}`", text.escape_debug()),
             Self::Whole(number) => number.to_string(),
             Self::Flag(flag) => flag.to_string(),
+            Self::List(texts) => format!("`{}`", texts.join(", ").escape_debug()),
             Self::Other(kind) => format!("of type {kind}"),
         }
     }
@@ -32,7 +38,7 @@ impl Raw {
     fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Spelled(text) => Some(text),
-            Self::Whole(_) | Self::Flag(_) | Self::Other(_) => None,
+            Self::Whole(_) | Self::Flag(_) | Self::List(_) | Self::Other(_) => None,
         }
     }
 }
@@ -52,6 +58,11 @@ pub trait Kind {
     fn absent(&self) -> Option<&'static str> {
         None
     }
+
+    /// What is written here by mistake may be a secret: an error does not repeat it.
+    fn hides(&self) -> bool {
+        false
+    }
 }
 
 /// A whole number, both bounds included.
@@ -64,7 +75,7 @@ impl Kind for Whole {
         let number = match raw {
             Raw::Whole(number) => u32::try_from(*number).ok()?,
             Raw::Spelled(text) => text.parse().ok()?,
-            Raw::Text(_) | Raw::Flag(_) | Raw::Other(_) => return None,
+            Raw::Text(_) | Raw::Flag(_) | Raw::List(_) | Raw::Other(_) => return None,
         };
         (self.0..=self.1).contains(&number).then_some(number)
     }
@@ -87,7 +98,7 @@ impl Kind for Flag {
         match raw {
             Raw::Flag(flag) => Some(*flag),
             Raw::Spelled(text) => text.parse().ok(),
-            Raw::Text(_) | Raw::Whole(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Whole(_) | Raw::List(_) | Raw::Other(_) => None,
         }
     }
 
@@ -231,6 +242,187 @@ impl Kind for Group {
 /// As useradd(8) takes them.
 const GROUP_BYTES_MAX: usize = 32;
 
+/// What a receiver is called.
+pub struct ReceiverName;
+
+impl Kind for ReceiverName {
+    type Value = String;
+
+    fn read(&self, raw: &Raw) -> Option<String> {
+        let name = raw.text()?;
+        let is_name = (1..=RECEIVER_BYTES_MAX).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        is_name.then(|| name.to_owned())
+    }
+
+    fn shown(&self, value: &String) -> Value {
+        if value.is_empty() { Value::Null } else { json!(value) }
+    }
+
+    fn expects(&self) -> String {
+        "1 to 32 of a-z, 0-9 and -".into()
+    }
+
+    fn example(&self) -> Option<Value> {
+        Some(json!("team"))
+    }
+}
+
+const RECEIVER_BYTES_MAX: usize = 32;
+
+/// Who is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Webhook,
+    Slack,
+    Teams,
+    Telegram,
+    Ntfy,
+}
+
+impl Service {
+    const ALL: [Self; 5] = [Self::Webhook, Self::Slack, Self::Teams, Self::Telegram, Self::Ntfy];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::Telegram => "telegram",
+            Self::Ntfy => "ntfy",
+        }
+    }
+
+    /// Whoever knows the URL may post there.
+    pub fn is_secret_url(self) -> bool {
+        matches!(self, Self::Slack | Self::Teams)
+    }
+
+    pub fn needs_secret(self) -> bool {
+        matches!(self, Self::Webhook | Self::Telegram)
+    }
+}
+
+pub struct ServiceKind;
+
+impl Kind for ServiceKind {
+    type Value = Service;
+
+    fn read(&self, raw: &Raw) -> Option<Service> {
+        let name = raw.text()?;
+        Service::ALL.into_iter().find(|service| service.as_str() == name)
+    }
+
+    fn shown(&self, value: &Service) -> Value {
+        json!(value.as_str())
+    }
+
+    fn expects(&self) -> String {
+        Service::ALL.map(Service::as_str).join(", ")
+    }
+}
+
+/// Which events somebody wants: a list of their names.
+pub struct Events;
+
+impl Kind for Events {
+    type Value = BTreeSet<Event>;
+
+    fn read(&self, raw: &Raw) -> Option<Self::Value> {
+        let Raw::List(names) = raw else { return None };
+        let event = |name: &String| Event::ALL.into_iter().find(|event| event.as_str() == name);
+        names.iter().map(event).collect()
+    }
+
+    fn shown(&self, value: &Self::Value) -> Value {
+        json!(value)
+    }
+
+    fn expects(&self) -> String {
+        format!("a list of {}", Event::ALL.map(Event::as_str).join(", "))
+    }
+}
+
+/// Where a service is, without credentials.
+pub struct HttpUrl;
+
+impl Kind for HttpUrl {
+    type Value = String;
+
+    fn read(&self, raw: &Raw) -> Option<String> {
+        let url = raw.text()?;
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+        let is_plain = rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains('@');
+        (is_plain && !rest.starts_with('/') && !rest.is_empty()).then(|| url.to_owned())
+    }
+
+    fn shown(&self, value: &String) -> Value {
+        json!(value)
+    }
+
+    fn expects(&self) -> String {
+        "an https URL without user".into()
+    }
+
+    fn example(&self) -> Option<Value> {
+        Some(json!("https://hooks.example/latchgate"))
+    }
+}
+
+/// What a secret is called; never the secret.
+pub struct SecretName(pub &'static str);
+
+impl Kind for SecretName {
+    type Value = String;
+
+    fn read(&self, raw: &Raw) -> Option<String> {
+        raw.text().filter(|name| is_name(name)).map(str::to_owned)
+    }
+
+    fn shown(&self, value: &String) -> Value {
+        json!(value)
+    }
+
+    fn expects(&self) -> String {
+        "the name of a secret, never its value".into()
+    }
+
+    fn hides(&self) -> bool {
+        true
+    }
+
+    fn example(&self) -> Option<Value> {
+        Some(json!(self.0))
+    }
+}
+
+/// One line of text, with an example.
+pub struct Text(pub &'static str);
+
+impl Kind for Text {
+    type Value = String;
+
+    fn read(&self, raw: &Raw) -> Option<String> {
+        let text = raw.text()?;
+        let is_line = (1..=TEXT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+        is_line.then(|| text.to_owned())
+    }
+
+    fn shown(&self, value: &String) -> Value {
+        json!(value)
+    }
+
+    fn expects(&self) -> String {
+        format!("one line of at most {TEXT_BYTES_MAX} bytes")
+    }
+
+    fn example(&self) -> Option<Value> {
+        Some(json!(self.0))
+    }
+}
+
+const TEXT_BYTES_MAX: usize = 200;
+
 /// Another kind that may be left out, and what goes then.
 pub struct Optional<K>(pub K, pub &'static str);
 
@@ -255,6 +447,10 @@ impl<K: Kind> Kind for Optional<K> {
 
     fn absent(&self) -> Option<&'static str> {
         Some(self.1)
+    }
+
+    fn hides(&self) -> bool {
+        self.0.hides()
     }
 }
 

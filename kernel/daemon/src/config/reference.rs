@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::receivers::{LIST, LIST_ROWS, NotifySettings};
 use super::table::Row;
 use super::{Config, ROWS, TABLES};
 
@@ -34,6 +35,18 @@ pub fn reference() -> String {
                 row.variable(),
             ));
         }
+    }
+    text.push_str(&format!("\n## [[{}]]\n\n{}\n\n", LIST.name, LIST.about.trim()));
+    text.push_str("These stand in the file alone; the environment has no list.\n\n");
+    text.push_str("| setting | value | default |\n|---|---|---|\n");
+    for row in LIST_ROWS {
+        let default = match ((row.shown)(&NotifySettings::default()), (row.absent)()) {
+            _ if ["name", "kind"].contains(&row.member) => "none: it must be there".to_owned(),
+            (Value::Null, absent) => absent.unwrap_or_default().to_owned(),
+            (value, _) => format!("`{value}`"),
+        };
+        let (meaning, expected) = (row.meaning.trim(), row.expected());
+        text.push_str(&format!("| `{}`<br>{meaning} | {expected} | {default} |\n", row.member));
     }
     text
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::environment::Environment;
 use super::file::Contents;
 use super::kind::Raw;
+use super::receivers;
 use super::table::Row;
 use super::{Config, ROWS};
 
@@ -59,6 +60,7 @@ pub struct Resolved {
     pub config: Config,
     /// In the order of the rows.
     origins: Vec<Origin>,
+    receivers: Vec<receivers::Given>,
 }
 
 impl Resolved {
@@ -85,13 +87,21 @@ impl Resolved {
         environment: &Environment,
         given: &[Given],
     ) -> Result<Self, ConfigError> {
-        let mut resolved = Self { config: Config::default(), origins: vec![Origin::Default; ROWS.len()] };
-        let Contents { written, mut problems } = Contents::read(text);
+        let mut resolved = Self {
+            config: Config::default(),
+            origins: vec![Origin::Default; ROWS.len()],
+            receivers: Vec::new(),
+        };
+        let Contents { written, receivers: items, mut problems } = Contents::read(text);
         for written in written {
             if let Err(problem) = resolved.take(written.row, &written.raw, Origin::File) {
                 problems.push((written.line, format!("{} {problem}", written.row.name())));
             }
         }
+        let (receivers, wrong) = receivers::resolve(&items);
+        problems.extend(wrong);
+        resolved.config.notify = receivers.iter().map(|receiver| receiver.settings.clone()).collect();
+        resolved.receivers = receivers;
         problems.sort();
         let mut problems: Vec<_> =
             problems.into_iter().map(|(line, problem)| format!("{file}:{line}: {problem}")).collect();
@@ -136,13 +146,17 @@ impl Resolved {
             origin: *origin,
             absent: (row.absent)(),
         });
-        settings.collect()
+        settings.chain(self.receivers.iter().flat_map(receivers::Given::shown)).collect()
     }
 
     /// The settings in force that weaken the gate.
     pub fn dangers(&self) -> Vec<String> {
         let dangerous = ROWS.iter().filter(|row| row.member.starts_with("dangerous"));
-        dangerous.filter(|row| (row.shown)(&self.config) == Value::Bool(true)).map(Row::name).collect()
+        dangerous
+            .filter(|row| (row.shown)(&self.config) == Value::Bool(true))
+            .map(Row::name)
+            .chain(self.receivers.iter().flat_map(receivers::Given::dangers))
+            .collect()
     }
 
     fn take(&mut self, row: &'static Row, raw: &Raw, origin: Origin) -> Result<(), String> {

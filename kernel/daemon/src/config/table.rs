@@ -11,38 +11,43 @@ pub struct Table {
     pub about: &'static str,
 }
 
-/// One setting.
-pub struct Row {
+/// One setting: of the configuration, or of each table of a list.
+pub struct Row<C: 'static = Config> {
     pub table: &'static str,
     pub member: &'static str,
     /// One line.
     pub meaning: &'static str,
     /// Puts a written value into the configuration; false if it is not of the row's kind.
-    pub take: fn(&mut Config, &Raw) -> bool,
+    pub take: fn(&mut C, &Raw) -> bool,
     /// The value as a person would write it; null where there is none.
-    pub shown: fn(&Config) -> Value,
+    pub shown: fn(&C) -> Value,
     /// What a value must be, in words.
     pub expects: fn() -> String,
     /// What a value may look like, for settings that have none by default.
     pub example: fn() -> Option<Value>,
     /// What goes where nothing is set.
     pub absent: fn() -> Option<&'static str>,
+    /// Whether an error keeps to itself what was written.
+    pub hides: fn() -> bool,
 }
 
 impl Row {
+    /// `LATCHGATE_<TABLE>_<MEMBER>`.
+    pub fn variable(&self) -> String {
+        format!("LATCHGATE_{}_{}", self.table, self.member).to_uppercase()
+    }
+}
+
+impl<C> Row<C> {
     /// `table.member`.
     pub fn name(&self) -> String {
         format!("{}.{}", self.table, self.member)
     }
 
-    /// `LATCHGATE_<TABLE>_<MEMBER>`.
-    pub fn variable(&self) -> String {
-        format!("LATCHGATE_{}_{}", self.table, self.member).to_uppercase()
-    }
-
     /// What is wrong with a value of this row, wherever it was written.
     pub fn problem(&self, raw: &Raw) -> String {
-        format!("is {}, expected {}", raw.told(), self.expected())
+        let told = if (self.hides)() { "not shown here".to_owned() } else { raw.told() };
+        format!("is {told}, expected {}", self.expected())
     }
 
     /// What a value must be, with an example if the row has one.
@@ -66,6 +71,8 @@ macro_rules! settings {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Config {
             $( $(#[doc = $about])+ pub $table: $Table, )+
+            /// Receivers of notifications.
+            pub notify: Vec<NotifySettings>,
         }
         $(
             $(#[doc = $about])+
@@ -76,7 +83,7 @@ macro_rules! settings {
         )+
         impl Default for Config {
             fn default() -> Self {
-                Self { $( $table: $Table { $( $member: $default, )+ }, )+ }
+                Self { $( $table: $Table { $( $member: $default, )+ }, )+ notify: Vec::new() }
             }
         }
         static TABLES: &[Table] = &[$( Table { name: stringify!($table), about: concat!($($about),+) } ),+];
@@ -93,8 +100,49 @@ macro_rules! settings {
                 expects: || $kind.expects(),
                 example: || $kind.example(),
                 absent: || $kind.absent(),
+                hides: || $kind.hides(),
             }
         ),+),+];
     };
 }
 pub(super) use settings;
+
+/// Makes the type of a list's tables, their defaults and rows.
+macro_rules! listed {
+    (
+        $(#[doc = $about:literal])+
+        $table:ident: $Table:ident {
+            $( $(#[doc = $meaning:literal])+ $member:ident: $type:ty = $default:expr, $kind:expr; )+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $Table {
+            $( $(#[doc = $meaning])+ pub $member: $type, )+
+        }
+        impl Default for $Table {
+            fn default() -> Self {
+                Self { $( $member: $default, )+ }
+            }
+        }
+        pub static LIST: $crate::config::table::Table =
+            $crate::config::table::Table { name: stringify!($table), about: concat!($($about),+) };
+        pub static LIST_ROWS: &[Row<$Table>] = &[$(
+            Row {
+                table: stringify!($table),
+                member: stringify!($member),
+                meaning: concat!($($meaning),+),
+                take: |table, raw| {
+                    let value = $kind.read(raw);
+                    value.map(|value| table.$member = value).is_some()
+                },
+                shown: |table| $kind.shown(&table.$member),
+                expects: || $kind.expects(),
+                example: || $kind.example(),
+                absent: || $kind.absent(),
+                hides: || $kind.hides(),
+            }
+        ),+];
+    };
+}
+pub(super) use listed;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::receivers::LIST;
 use super::table::Row;
 use super::{Config, ROWS, TABLES};
 
@@ -24,6 +25,11 @@ pub fn template_with(set: &[(&str, &str)]) -> String {
             };
             text.push_str(&format!("{setting:<MEANING_COLUMN$}  # {}\n", meaning(row)));
         }
+    }
+    let head = format!("# [[{}]]", LIST.name);
+    text.push_str(&format!("\n{head:<MEANING_COLUMN$}  # {}\n", LIST.about.trim().trim_end_matches('.')));
+    for (member, value) in [("name", "team"), ("kind", "slack"), ("url_secret", "slack-approvals")] {
+        text.push_str(&format!("# {member} = {}\n", Value::from(value)));
     }
     text
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-const DEV: Development = Development { dangerous_loopback: true };
-const SAFE: Development = Development { dangerous_loopback: false };
+const DEV: Development = Development { dangerous_loopback: true, dangerous_private: false };
+const SAFE: Development = Development { dangerous_loopback: false, dangerous_private: false };
 
 const PUBLIC: &[&str] = &[
     "1.0.0.0",
@@ -145,6 +145,18 @@ fn development_permits_exactly_loopback() {
         .filter(|t| admissible(t.parse().unwrap(), &DEV).is_ok())
         .collect();
     assert_eq!(permitted, ["127.0.0.0", "127.0.0.1", "127.255.255.255", "::1"]);
+}
+
+#[test]
+fn a_private_service_permits_private_networks_and_no_metadata_service() {
+    let dev = Development { dangerous_private: true, ..SAFE };
+    for (text, word) in REFUSED {
+        let is_private =
+            ["private", "carrier", "unique local", "loopback"].iter().any(|what| word.contains(what));
+        let judged = admissible(text.parse().unwrap(), &dev);
+        let carries = judged.is_err_and(|why| why.to_string().contains("carries"));
+        assert_eq!(judged.is_ok(), is_private && !carries, "{text} {word}");
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 
-const SAFE: Development = Development { dangerous_loopback: false };
-const DEV: Development = Development { dangerous_loopback: true };
+const SAFE: Development = Development { dangerous_loopback: false, dangerous_private: false };
+const DEV: Development = Development { dangerous_loopback: true, dangerous_private: false };
 
 /// Written, and the canonical form shown back.
 const ACCEPTED: &[(&str, &str)] = &[

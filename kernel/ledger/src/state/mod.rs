@@ -7,6 +7,7 @@
 mod approvals;
 mod calls;
 mod grants;
+mod notify;
 mod people;
 mod rates;
 mod revocations;
@@ -24,6 +25,7 @@ use latchgate_wire::entry::{
     ApprovalDecided, Body, Call, CallIntent, ConfigChanged, Decision, Entry, OperatorKey, Resolution,
 };
 use latchgate_wire::ids::{ApprovalId, SessionId};
+use latchgate_wire::notify::ReceiversChanged;
 use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::{Cost, Limit, Receipt, Who, Window};
 use latchgate_wire::secret::{SecretName, SecretNote};
@@ -31,6 +33,7 @@ use latchgate_wire::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use calls::{OpenCall, Standing};
+pub use notify::{Dead, Receiver};
 
 /// How long answers, keys and approvals are remembered (contract: Once).
 pub const MEMORY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -73,6 +76,7 @@ pub struct State {
     cool_downs: HashMap<calls::RequestId, CoolDown>,
     people: people::People,
     secrets: secrets::Secrets,
+    notify: notify::Receivers,
 }
 
 /// A denial that answers for its like, too.
@@ -102,11 +106,18 @@ impl State {
             Body::KeyRotated(rotated) => self.admit_change(Some(&rotated.signed)),
             Body::OutcomeResolved(resolved) => self.admit_resolution(resolved),
             Body::PayloadsForgotten(forgotten) => self.admit_forgotten(forgotten),
+            Body::NotifyDelivered(delivered) => self.notify.admit_delivered(delivered, self.size),
+            Body::NotifyFailed(failed) => self.notify.admit_failed(failed, self.size),
+            Body::NotifyAsked(asked) => {
+                self.notify.admit_asked(asked)?;
+                self.admit_change(Some(&asked.signed))
+            }
             Body::GateStarted(_)
             | Body::GateRecovered(_)
             | Body::GateStopped(_)
             | Body::LeaseRevoked(_)
             | Body::CallDenied(_)
+            | Body::NotifyChanged(_)
             | Body::CallsDelivered(_)
             | Body::SecretsChanged(_)
             | Body::ClockAccepted(_)
@@ -137,6 +148,10 @@ impl State {
             Body::CallOutcome(receipt) => self.apply_outcome(receipt, entry),
             Body::CallsDelivered(delivered) => self.calls.delivered(&delivered.intents),
             Body::OutcomeResolved(resolved) => self.calls.resolved(resolved, now),
+            Body::NotifyChanged(changed) => self.notify.changed(changed, entry.seq),
+            Body::NotifyDelivered(delivered) => self.notify.delivered(delivered),
+            Body::NotifyFailed(failed) => self.notify.failed(failed, now),
+            Body::NotifyAsked(asked) => self.notify.asked(asked),
             Body::GateStarted(_)
             | Body::GateRecovered(_)
             | Body::GateStopped(_)
@@ -198,6 +213,16 @@ impl State {
         self.approvals.sweep(now, &self.calls);
         let approvals = &self.approvals;
         self.calls.sweep(now, |id| approvals.waits(id, now));
+    }
+
+    /// A receiver of notifications: how far it was told, and its dead letters.
+    pub fn receiver(&self, name: &str) -> Option<&Receiver> {
+        self.notify.named(name)
+    }
+
+    /// Who is told of what, as the log says.
+    pub fn receivers(&self) -> ReceiversChanged {
+        self.notify.all()
     }
 
     /// The number of entries folded.

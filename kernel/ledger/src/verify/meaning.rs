@@ -94,7 +94,14 @@ impl Meaning {
                 let left = oldest.filter(|seq| *seq < self.started_at)?;
                 Some(("meaning", format!("intent {left} of an earlier run has no outcome")))
             }
+            Body::NotifyAsked(asked) => {
+                let route = format!("/notify/{}/{}", asked.receiver, asked.ask.as_str());
+                decision::check_request(&asked.signed, &route, entry.time).err().map(decision)
+            }
             Body::GateRecovered(_)
+            | Body::NotifyChanged(_)
+            | Body::NotifyDelivered(_)
+            | Body::NotifyFailed(_)
             | Body::GateStopped(_)
             | Body::OperatorsChanged(_)
             | Body::AgentsChanged(_)
