@@ -14,6 +14,7 @@ use latchgate_wire::api::{
 use latchgate_wire::bundle::Bundle;
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::{ApprovalId, ReceiptId};
+use latchgate_wire::notify::{Ask, AskedFor, ReceiverList};
 use latchgate_wire::operator_token::OperatorToken;
 use latchgate_wire::principal::is_name;
 use latchgate_wire::secret::{SecretList, SecretName, SecretsRequest};
@@ -21,7 +22,7 @@ use latchgate_wire::stats::{AuditStats, StatsQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::form_urlencoded::Serializer;
+use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
@@ -177,6 +178,23 @@ impl OperatorClient {
     /// `forbidden` for an operator who may not.
     pub async fn accept_clock(&self) -> Result<Value, ClientError> {
         self.post("/v1/clock/accept", &serde_json::json!({})).await
+    }
+
+    /// Who is told of what, how far, and what did not arrive.
+    ///
+    /// # Errors
+    /// Whatever keeps the gate from answering.
+    pub async fn receivers(&self) -> Result<ReceiverList, ClientError> {
+        self.get("/v1/notify").await
+    }
+
+    /// A test message for a receiver, or its dead letters once more.
+    ///
+    /// # Errors
+    /// `not_found`; `forbidden` for whoever is no admin.
+    pub async fn ask_of_receiver(&self, name: &str, ask: Ask) -> Result<AskedFor, ClientError> {
+        let name = byte_serialize(name.as_bytes()).collect::<String>();
+        self.post(&format!("/v1/notify/{name}/{}", ask.as_str()), &serde_json::json!({})).await
     }
 
     /// Who may decide.

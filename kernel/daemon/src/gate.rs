@@ -25,6 +25,7 @@ use crate::calls::refusals::Refusals;
 use crate::config::Config;
 use crate::home::places::Places;
 use crate::metrics::Metrics;
+use crate::news::News;
 use crate::people::agents::Agents;
 use crate::people::leases::Leases;
 use crate::people::operators::Operators;
@@ -61,6 +62,7 @@ pub struct Gate {
     /// Cancelled when no more calls are taken.
     pub draining: CancellationToken,
     pub deliveries: Deliveries,
+    pub news: News,
     /// Held while operators or agents change: one change is whole before the next begins.
     pub people: tokio::sync::Mutex<()>,
     /// Held from the reading of files to their being in force: what the log says last is what calls are judged by.
@@ -81,6 +83,7 @@ pub struct Parts {
     pub places: Places,
     pub origin: String,
     pub lease_jwk: serde_json::Value,
+    pub news: News,
 }
 
 impl Gate {
@@ -112,6 +115,7 @@ impl Gate {
             shutdown: CancellationToken::new(),
             draining: CancellationToken::new(),
             deliveries: Deliveries::default(),
+            news: parts.news,
             people: tokio::sync::Mutex::new(()),
             reloading: tokio::sync::Mutex::new(()),
         }

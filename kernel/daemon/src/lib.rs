@@ -15,6 +15,7 @@ mod http;
 
 mod calls;
 mod evidence;
+mod news;
 mod people;
 pub mod secrets;
 

@@ -573,6 +573,9 @@ pub struct Status {
     pub home: String,
     pub agent_socket: String,
     pub operator: String,
+    /// Receivers of notifications, if there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<crate::notify::Summary>,
 }
 
 /// `GET /v1/ledger/consistency?old=A&new=B`: the log of size `new` begins with that of size `old`. Hashes in base64.

@@ -136,6 +136,18 @@ pub struct Receiver {
     pub dangerous_private: bool,
 }
 
+/// A receiver in `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub name: String,
+    /// Entries that it was not told of, news or not.
+    pub behind: u64,
+    pub dead_letters: u64,
+    /// Why the message that waits did not arrive yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+}
+
 /// A message that did not arrive yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {

@@ -18,6 +18,7 @@ mod ledger;
 mod logs;
 mod man;
 mod metrics;
+mod notify;
 mod operator;
 mod policy;
 mod presets;
@@ -111,6 +112,7 @@ enum Command {
     Drain(drain::Drain),
     Revoke(revoke::Revoke),
     Clock(clock::Clock),
+    Notify(notify::Notify),
     Config(config::Config),
     Logs(logs::Logs),
     Metrics(metrics::Metrics),
@@ -148,6 +150,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Drain(drain) => alone(drain.run(&global, console)),
         Command::Revoke(revoke) => alone(revoke.run(&global, console)),
         Command::Clock(clock) => alone(clock.run(&global, console)),
+        Command::Notify(notify) => alone(notify.run(&global, console)),
         Command::Config(config) => config.run(console),
         Command::Logs(logs) => alone(logs.run(console)),
         Command::Metrics(metrics) => alone(metrics.run(&global, console)),
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify ledger presets policy secrets operator agents reload drain revoke clock config logs metrics service backup uninstall completions man demo";
+        let expected = "up serve init down status doctor call actions approvals audit verify ledger presets policy secrets operator agents reload drain revoke clock notify config logs metrics service backup uninstall completions man demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use latchgate_wire::api;
+use latchgate_wire::notify::Summary;
 use latchgate_wire::time::Timestamp;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
@@ -96,8 +97,24 @@ fn sheet(status: &api::Status, budgets: &[String], now: Timestamp) -> String {
     if status.panics_caught > 0 {
         facts.add("faults", format!("{} caught; please report them", status.panics_caught).red().to_string());
     }
+    let notify: Vec<_> = status.notify.iter().filter_map(receiver).collect();
+    facts.add_lines("notify", &notify);
     facts.add("next", next_step(status));
     facts.render()
+}
+
+/// What stands in a receiver's way.
+fn receiver(receiver: &Summary) -> Option<String> {
+    let name = styled(&receiver.name);
+    match (&receiver.failing, receiver.dead_letters) {
+        (None, 0) => None,
+        (failing, dead) => {
+            let failing =
+                failing.as_ref().map(|why| format!(", failing: {}", styled(why))).unwrap_or_default();
+            let text = format!("{name}: {dead} dead letters{failing} (latchgate notify list)");
+            Some(text.red().to_string())
+        }
+    }
 }
 
 fn next_step(status: &api::Status) -> &'static str {

@@ -131,9 +131,30 @@ fn account(kind: &str, entry: &Value) -> (String, String, Tone) {
             let count = entry.pointer("/intents").and_then(Value::as_array).map_or(0, Vec::len);
             (String::new(), format!("{count} answers"), Tone::Quiet)
         }
+        "notify.changed" => {
+            let names = entry.pointer("/receivers").and_then(Value::as_object);
+            let names: Vec<_> = names.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            (String::new(), format!("told from here on: {}", names.join(", ")), Tone::Quiet)
+        }
+        "notify.delivered" => (String::new(), told(entry), Tone::Quiet),
+        "notify.failed" => (
+            at("/receiver"),
+            format!("entries {} to {}: {}", number(entry, "/first"), number(entry, "/last"), at("/reason")),
+            Tone::Bad,
+        ),
+        "notify.asked" => {
+            (at("/signed/operator"), format!("{} {}", at("/ask"), at("/receiver")), Tone::Plain)
+        }
         "refusals.counted" => (String::new(), compact(entry.pointer("/counts")), Tone::Quiet),
         _ => (String::new(), String::new(), Tone::Plain),
     }
+}
+
+/// How far each receiver was told.
+fn told(entry: &Value) -> String {
+    let receivers = entry.pointer("/receivers").and_then(Value::as_object);
+    let one = |(name, progress): (&String, &Value)| format!("{name} up to {}", number(progress, "/next"));
+    receivers.into_iter().flatten().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn outcome(entry: &Value) -> (String, String, Tone) {

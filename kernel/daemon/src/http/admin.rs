@@ -12,6 +12,7 @@ use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
 use latchgate_wire::api::{ActionList, ApprovalList, RevokeRequest, Status};
 use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget, Role};
 use latchgate_wire::ids::{ApprovalId, TraceId};
+use latchgate_wire::notify::Ask;
 use latchgate_wire::operator_token;
 use latchgate_wire::problem::Code;
 use serde_json::json;
@@ -25,6 +26,7 @@ use super::respond::{self, Whole};
 use super::secrets;
 use crate::calls::{approvals, call};
 use crate::gate::Gate;
+use crate::news;
 use crate::people::operators::Operated;
 use crate::people::revocation;
 
@@ -134,6 +136,15 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
             gate.shutdown.cancel();
             Ok(respond::json(202, &json!({ "status": "draining" })))
         }
+        ("GET", ["v1", "notify"]) => {
+            by(Role::Viewer)?;
+            Ok(respond::json(200, &news::list(gate)))
+        }
+        ("POST", ["v1", "notify", name, word @ ("test" | "retry")]) => {
+            let operated = by(Role::Admin)?;
+            let ask = if *word == "test" { Ask::Test } else { Ask::Retry };
+            Ok(respond::json(200, &news::ask(gate, name, ask, operated, trace_id).await?))
+        }
         (_, segments) => {
             if let Some(response) = people::routed(gate, received, segments, trace_id).await? {
                 return Ok(response);
@@ -164,6 +175,8 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["v1", "ledger", "receipts" | "entries" | "unknown", _]
             | ["v1", "audit", "stats"]
             | ["v1", "approvals", _]
+            | ["v1", "notify"]
+            | ["v1", "notify", _, "test" | "retry"]
             | ["v1", "approvals", _, "approve" | "deny"]
     );
     match known {
@@ -216,6 +229,7 @@ fn status(gate: &Gate, operator: &str) -> Status {
         home: gate.places.config_dir.display().to_string(),
         agent_socket: gate.places.agent_socket().display().to_string(),
         operator: operator.to_owned(),
+        notify: news::summaries(gate),
     }
 }
 

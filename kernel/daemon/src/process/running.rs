@@ -17,6 +17,7 @@ use crate::gate::Gate;
 use crate::http::authority::Authority;
 use crate::http::listen::Socket;
 use crate::http::{Allotment, Surface, serve, serve_tcp};
+use crate::news;
 use crate::process::hardening::connections_max;
 use crate::process::held_calls::HeldCalls;
 use crate::process::notify;
@@ -133,6 +134,7 @@ impl Running {
                 tokio::join!(ticking, keeping);
             })
         };
+        news::begin(&gate);
         notify::tell(notify::READY);
         Self { gate, summary, servers, ticker }
     }
@@ -209,9 +211,11 @@ impl Running {
             sockets.push(server.await);
         }
         self.ticker.abort();
+        gate.news.ended().await;
         // Of calls that came in while the first of these was waited for.
         record_what_runs(&gate).await;
         gate.record_deliveries().await;
+        news::record(&gate).await;
         record_refusals(&gate).await;
         let closed = gate.world.ledger.close(reason).await;
         drop(sockets);
@@ -237,6 +241,7 @@ async fn tick(gate: Arc<Gate>) {
     loop {
         interval.tick().await;
         gate.record_deliveries().await;
+        news::record(&gate).await;
         approvals::expire(&gate).await;
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_COUNT) {

@@ -31,6 +31,7 @@ use crate::home::files::{FileError, read_private, read_unless_world_writable};
 use crate::home::keys::{KeyError, Keys, drop_next, install_next};
 use crate::home::places::Places;
 use crate::http::listen::{Access, ListenError, Socket, bind};
+use crate::news::{self, News, Ways};
 use crate::people::agents::Agents;
 use crate::people::changes;
 use crate::people::leases::Leases;
@@ -156,7 +157,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     let agents = Agents::load(&places)?;
     let secrets = {
         let (places, file) = (places.clone(), config.secrets.passphrase_file.clone());
-        let (egress, clock) = (egress(&config)?, Arc::clone(&clock));
+        let (egress, clock) = (egress(&config, Reach::Actions)?, Arc::clone(&clock));
         Arc::new(blocking(move || open_secrets(&places, passphrase, file.as_deref(), egress, clock)).await??)
     };
     let vault = Arc::clone(&secrets) as Arc<dyn Vault>;
@@ -186,9 +187,15 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     loading::put_in_force(&ledger, &catalog).await?;
     changes::put_in_force(&ledger, &operators, &agents, None).await?;
     secrets.put_in_force(&ledger).await?;
+    news::put_in_force(&ledger, &config.notify).await?;
     // A clock that was set back revives nothing.
     ledger.stats().last_entry_at.iter().for_each(|time| clock.not_before(*time));
 
+    let ways = Ways {
+        public: Arc::new(egress(&config, Reach::Public)?),
+        private: Arc::new(egress(&config, Reach::Private)?),
+    };
+    let news = News::new(&config.notify, &ledger, Arc::clone(&secrets) as Arc<dyn Vault>, ways);
     let lease_jwk = lease_jwk(&keys);
     let world = GateWorld {
         payloads: ledger.payloads(),
@@ -242,6 +249,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         places,
         origin: keys.origin,
         lease_jwk,
+        news,
     }));
     approvals::resume(&gate);
     Ok(Running::begin(gate, summary, Sockets { agent, admin, tcp }))
@@ -292,19 +300,31 @@ fn sandbox(
     clock: Arc<GateClock>,
 ) -> Result<Host, StartError> {
     let now = Arc::new(move || clock.now());
-    let host = HostConfig { egress: Arc::new(egress(config)?), vault, now, roots, cache };
+    let host = HostConfig { egress: Arc::new(egress(config, Reach::Actions)?), vault, now, roots, cache };
     Host::new(host).map_err(|error| StartError::Sandbox(error.to_string()))
 }
 
-/// The way out, as configured. Actions and token endpoints have one each: they share no connection.
-fn egress(config: &Config) -> Result<Egress, StartError> {
+/// Whom a way out is for, and so where it may lead.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// What actions ask for, which agents choose.
+    Actions,
+    /// Services that the operator named.
+    Public,
+    /// Such a service within a private network: no proxy stands between.
+    Private,
+}
+
+/// A way out, as configured. Each has its own: they share no connection.
+fn egress(config: &Config, reach: Reach) -> Result<Egress, StartError> {
     let refused = |error: latchgate_egress::ConfigError| StartError::Egress(error.to_string());
     let proxy = config.egress.proxy.as_deref().map(Proxy::parse).transpose().map_err(refused)?;
     let ca_file = config.egress.extra_ca_file.as_deref();
     let egress = latchgate_egress::Config {
-        dangerous_loopback: config.egress.dangerous_loopback,
+        dangerous_loopback: config.egress.dangerous_loopback && reach == Reach::Actions,
+        dangerous_private: reach == Reach::Private,
         extra_ca_pem: ca_file.map(read_unless_world_writable).transpose()?,
-        proxy,
+        proxy: proxy.filter(|_| reach != Reach::Private),
         ..latchgate_egress::Config::default()
     };
     Egress::new(egress).map_err(|error| {
