@@ -20,6 +20,7 @@ mod installed;
 mod ledger;
 mod leftovers;
 mod metrics;
+mod notify;
 mod once;
 mod passphrase;
 mod people;
