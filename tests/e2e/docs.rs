@@ -31,6 +31,11 @@ fn operations() {
 }
 
 #[test]
+fn notifications() {
+    check("notifications");
+}
+
+#[test]
 fn operators() {
     check("operators");
 }

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use latchgate_wire::notify::{Ask, Asked, Delivered, Event, ReceiversChanged, Undelivered};
 use latchgate_wire::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Objection;
 
 /// Dead letters that are remembered for a receiver; of older ones the log alone knows.
 const DEAD_MAX: usize = 1_000;
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receivers(BTreeMap<String, Receiver>);
 
 /// One receiver.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receiver {
     pub events: BTreeSet<Event>,
     /// The first entry that was not dealt with.
@@ -28,7 +29,7 @@ pub struct Receiver {
 }
 
 /// A message that was given up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dead {
     pub last: u64,
     pub attempts: u32,
