@@ -12,7 +12,7 @@ use super::story::{Sources, Story, Topic};
 use crate::config::NotifySettings;
 
 /// Entries read at once.
-const LINES_MAX: usize = 2_000;
+const LINES_MAX: usize = 500;
 /// Stories told before the log is looked at again.
 const STORIES_MAX: usize = 64;
 

@@ -19,8 +19,8 @@ struct Standing {
     next: u64,
     /// What of that the log knows.
     recorded: u64,
-    /// Something was delivered that the log does not know of.
-    has_told: bool,
+    /// Behind the last event that was accepted: where the log must know of it.
+    told: u64,
     /// Dead letters that were delivered, as far as the log does not know.
     again: Vec<u64>,
     failing: Option<Failing>,
@@ -28,7 +28,7 @@ struct Standing {
 
 impl Receiver {
     pub fn new(settings: NotifySettings, next: u64) -> Self {
-        let standing = Standing { next, recorded: next, has_told: false, again: Vec::new(), failing: None };
+        let standing = Standing { next, recorded: next, told: next, again: Vec::new(), failing: None };
         Self { settings, standing: Mutex::new(standing) }
     }
 
@@ -44,7 +44,7 @@ impl Receiver {
     pub fn told(&self, next: u64) {
         let mut standing = self.lock();
         standing.next = standing.next.max(next);
-        standing.has_told = true;
+        standing.told = standing.told.max(next);
         standing.failing = None;
     }
 
@@ -73,7 +73,7 @@ impl Receiver {
     /// What the log is to be told.
     pub fn unrecorded(&self) -> Option<Progress> {
         let standing = self.lock();
-        let is_due = standing.has_told
+        let is_due = standing.told > standing.recorded
             || !standing.again.is_empty()
             || standing.next.saturating_sub(standing.recorded) > SILENT_ENTRIES_MAX;
         is_due.then(|| Progress { next: standing.next, again: standing.again.clone() })
@@ -83,11 +83,43 @@ impl Receiver {
     pub fn recorded(&self, progress: &Progress) {
         let mut standing = self.lock();
         standing.recorded = standing.recorded.max(progress.next);
-        standing.has_told = standing.has_told && standing.next > progress.next;
         standing.again.retain(|first| !progress.again.contains(first));
     }
 
     fn lock(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_told_is_written_down_and_once() {
+        let receiver = Receiver::new(NotifySettings::default(), 5);
+        receiver.passed(9);
+        assert_eq!(receiver.unrecorded(), None, "no news: no word");
+        receiver.told(12);
+        receiver.passed(20);
+        let progress = receiver.unrecorded().unwrap();
+        assert_eq!(progress, Progress { next: 20, again: Vec::new() });
+        // The entry that says so is passed itself before this is noted: that must not make another.
+        receiver.passed(22);
+        receiver.recorded(&progress);
+        assert_eq!(receiver.unrecorded(), None);
+        receiver.passed(20 + SILENT_ENTRIES_MAX + 1);
+        assert!(receiver.unrecorded().is_some(), "so that a restart does not read too much again");
+    }
+
+    #[test]
+    fn a_dead_letter_that_arrived_is_told_of_until_the_log_knows() {
+        let receiver = Receiver::new(NotifySettings::default(), 5);
+        receiver.told_again(3);
+        let progress = receiver.unrecorded().unwrap();
+        assert!(receiver.is_told_again(3));
+        receiver.told_again(4);
+        receiver.recorded(&progress);
+        assert_eq!(receiver.unrecorded().unwrap().again, [4]);
     }
 }
