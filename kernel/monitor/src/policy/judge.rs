@@ -184,7 +184,7 @@ impl Policy {
     }
 
     /// In the order in which they were written, so that the same call always names the same rule.
-    fn in_order<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>) -> Vec<&Rule> {
+    pub(super) fn in_order<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>) -> Vec<&Rule> {
         let mut places: Vec<usize> =
             ids.filter_map(|id| self.rule_places.get::<str>(id.as_ref())).copied().collect();
         places.sort_unstable();

@@ -14,7 +14,9 @@ mod allowance;
 mod args;
 mod at_most;
 mod budget;
+pub mod cases;
 mod context;
+mod explain;
 mod judge;
 mod load;
 mod names;
@@ -23,6 +25,7 @@ mod rule;
 pub mod rules;
 mod schema;
 mod source;
+mod supposed;
 
 #[cfg(test)]
 mod presets;
@@ -35,8 +38,10 @@ pub use allowance::{Allowance, Asker, HostName, HostNameError, Trial};
 pub use args::Unrepresentable;
 pub use at_most::AtMost;
 pub use budget::Budget;
+pub use explain::{Condition, Explanation, Fired, Near};
 pub use judge::{Agent, Judgement, Question};
 pub use load::Policy;
 pub use outlook::RuleSummary;
 pub use rule::Asking;
 pub use source::{PolicyError, Source};
+pub use supposed::{StandIn, Supposed};

@@ -14,6 +14,9 @@ use super::rule::{Effect, Rule};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleSummary {
     pub id: String,
+    /// Where it is written: the file's name, and the line it begins on.
+    pub file: String,
+    pub line: usize,
     /// What it answers where it is satisfied.
     pub effect: Verdict,
     /// What the agent may be told.
@@ -61,14 +64,15 @@ impl Policy {
 }
 
 impl RuleSummary {
-    fn of(rule: &Rule) -> Self {
+    pub(super) fn of(rule: &Rule) -> Self {
         let (effect, ask) = match &rule.effect {
             Effect::Allow => (Verdict::Allow, None),
             Effect::Ask(why) => (Verdict::Ask, Some(why.clone())),
             Effect::Deny => (Verdict::Deny, None),
         };
         let (id, reason, at_most) = (rule.id.clone(), rule.reason.clone(), rule.at_most.clone());
-        Self { id, effect, reason, ask, at_most }
+        let (file, line) = (rule.file.clone(), rule.line);
+        Self { id, file, line, effect, reason, ask, at_most }
     }
 }
 
@@ -106,9 +110,9 @@ mod tests {
         .unwrap();
         let summary = serde_json::to_value(policy.rules_summary()).unwrap();
         let expected = serde_json::json!([
-            {"id": "b", "effect": "ask", "reason": null, "ask": "why", "at_most": {"rule": "b", "n": 2, "window_s": 60}},
-            {"id": "a", "effect": "deny", "reason": "no", "ask": null, "at_most": null},
-            {"id": "c", "effect": "allow", "reason": null, "ask": null, "at_most": null},
+            {"id": "b", "file": "p.cedar", "line": 1, "effect": "ask", "reason": null, "ask": "why", "at_most": {"rule": "b", "n": 2, "window_s": 60}},
+            {"id": "a", "file": "p.cedar", "line": 2, "effect": "deny", "reason": "no", "ask": null, "at_most": null},
+            {"id": "c", "file": "p.cedar", "line": 3, "effect": "allow", "reason": null, "ask": null, "at_most": null},
         ]);
         assert_eq!(summary, expected);
     }

@@ -1,17 +1,12 @@
 //! The presets against their tables of cases, and against each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use latchgate_wire::principal::Principal;
-use latchgate_wire::receipt::{Boundary, Verdict};
-use serde::Deserialize;
-use serde_json::Value;
-
+use super::cases::{self, Table};
 use super::judge::strictness;
-use super::testing::{fs_action, http_action, plan, question};
-use super::{Agent, Judgement, Policy, Question, Source};
-use crate::manifest::{Class, Manifest, Risk};
-use crate::plan::FsOperation;
+use super::testing::{fs_action, http_action};
+use super::{Policy, Source, Supposed};
+use crate::manifest::Manifest;
 
 /// Name, policy and cases.
 struct Preset(&'static str, &'static str, &'static str);
@@ -28,105 +23,31 @@ macro_rules! presets {
 
 const PRESETS: &[Preset] = presets!["standard", "read-only", "coding", "team", "ops", "lockdown"];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    format: u32,
-    actions: BTreeMap<String, StandIn>,
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StandIn {
-    class: Class,
-    risk_level: Risk,
-    fs: Option<FsOperation>,
-    http: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    action: String,
-    args: Value,
-    #[serde(default = "service")]
-    boundary: Boundary,
-    #[serde(default = "user")]
-    principal: Principal,
-    verdict: Verdict,
-    rule: String,
-}
-
-fn service() -> Boundary {
-    Boundary::Service
-}
-
-fn user() -> Principal {
-    Principal::Uid(1000)
-}
-
 impl Preset {
     fn table(&self) -> Table {
-        let table: Table =
-            serde_saphyr::from_str(self.2).unwrap_or_else(|error| panic!("{}: {error}", self.0));
-        assert_eq!(table.format, 1);
-        table
+        cases::read(&self.cases()).unwrap_or_else(|errors| panic!("{errors:#?}")).0
+    }
+
+    fn source(&self) -> Source {
+        Source { name: format!("{}.cedar", self.0), text: self.1.into() }
+    }
+
+    fn cases(&self) -> Source {
+        Source { name: format!("{}.yaml", self.0), text: self.2.into() }
     }
 
     fn load(&self, manifests: &[&Manifest]) -> Policy {
-        let source = Source { name: format!("{}.cedar", self.0), text: self.1.into() };
-        Policy::load(&[source], manifests).unwrap_or_else(|errors| panic!("{errors:#?}"))
-    }
-}
-
-impl Table {
-    fn manifests(&self) -> BTreeMap<String, Manifest> {
-        self.actions.iter().map(|(id, action)| (id.clone(), action.manifest(id))).collect()
-    }
-}
-
-impl StandIn {
-    fn manifest(&self, id: &str) -> Manifest {
-        let (class, risk) = (self.class.as_str(), self.risk_level.as_str());
-        match (self.fs, &self.http) {
-            (Some(operation), None) => fs_action(id, class, risk, operation.as_str()),
-            (None, Some(method)) => http_action(id, class, risk, method),
-            _ => panic!("{id} is neither fs nor http"),
-        }
-    }
-}
-
-impl Case {
-    fn judge(&self, policy: &Policy, manifest: &Manifest) -> Judgement {
-        let plan = plan(manifest, &self.args);
-        let question = Question {
-            principal: &self.principal,
-            agent: Agent::of(&self.principal, None),
-            boundary: self.boundary,
-            ..question(manifest, &self.args, &plan)
-        };
-        policy.judge(&question).unwrap()
+        Policy::load(&[self.source()], manifests).unwrap_or_else(|errors| panic!("{errors:#?}"))
     }
 }
 
 #[test]
 fn every_case_holds_and_every_rule_has_one() {
     for preset in PRESETS {
-        let table = preset.table();
-        let manifests = table.manifests();
-        let policy = preset.load(&manifests.values().collect::<Vec<_>>());
-        let mut rules_met = BTreeSet::new();
-        for case in &table.cases {
-            let Judgement { verdict, rule, .. } = case.judge(&policy, &manifests[&case.action]);
-            let place = format!("{}: {} {} {}", preset.0, case.principal, case.action, case.args);
-            assert_eq!((verdict, rule.as_str()), (case.verdict, case.rule.as_str()), "{place}");
-            rules_met.insert(rule);
-        }
-        let rules = policy.rules_summary();
-        let unmet: Vec<&str> =
-            rules.iter().map(|rule| rule.id.as_str()).filter(|id| !rules_met.contains(*id)).collect();
-        assert!(unmet.is_empty(), "{}: rules without a case: {unmet:?}", preset.0);
+        let tested = cases::run(&[preset.source()], &[preset.cases()], &BTreeMap::new());
+        assert!(tested.failures.is_empty(), "{}: {:#?}", preset.0, tested.failures);
+        assert!(tested.held > 20, "{}", preset.0);
+        assert!(tested.uncovered.is_empty(), "{}: rules without a case: {:#?}", preset.0, tested.uncovered);
     }
 }
 
@@ -170,13 +91,14 @@ fn secrets_are_kept_by_the_same_text_in_every_preset() {
 #[test]
 fn read_only_and_lockdown_are_nowhere_laxer_than_standard() {
     for table in PRESETS.iter().map(Preset::table) {
-        let manifests = table.manifests();
-        let policies = [&PRESETS[0], &PRESETS[1], &PRESETS[5]]
-            .map(|preset| preset.load(&manifests.values().collect::<Vec<_>>()));
+        let actions = table.actions(&BTreeMap::new()).unwrap();
+        let manifests: Vec<&Manifest> = actions.values().map(Supposed::manifest).collect();
+        let policies =
+            [&PRESETS[0], &PRESETS[1], &PRESETS[5]].map(|preset| preset.load(&manifests));
         for case in &table.cases {
             let verdicts = policies
                 .each_ref()
-                .map(|policy| strictness(case.judge(policy, &manifests[&case.action]).verdict));
+                .map(|policy| strictness(case.judge(policy, &actions[&case.action]).unwrap().verdict));
             assert!(verdicts.is_sorted(), "{} {}: {verdicts:?}", case.action, case.args);
         }
     }

@@ -13,6 +13,9 @@ pub(super) const DEFAULT: &str = "default";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
     pub id: String,
+    /// Where it is written: the file's name, and the line it begins on.
+    pub file: String,
+    pub line: usize,
     pub effect: Effect,
     /// For the agent.
     pub reason: Option<String>,
@@ -116,7 +119,8 @@ impl Rule {
             Some(id) if errors.is_empty() => {
                 let at_most = rate.map(|rate| rate.of(&id));
                 let digest = Digest::of(rule.to_string().as_bytes());
-                Ok(Self { digest, id, effect, reason, at_most, asking, instead_of })
+                let (file, line) = (place.source.name.clone(), place.line());
+                Ok(Self { digest, id, file, line, effect, reason, at_most, asking, instead_of })
             }
             _ => Err(errors),
         }

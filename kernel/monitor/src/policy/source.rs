@@ -80,13 +80,18 @@ impl Loaded {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> PolicyError {
+        let line = self.line(offset);
+        PolicyError { file: self.name.clone(), line, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// The line, as its author wrote it, that contains the byte `offset` of the Cedar.
+    pub(super) fn line(&self, offset: usize) -> usize {
         let before = self.cedar.as_bytes().iter().take(offset);
         let index = before.filter(|byte| **byte == b'\n').count();
-        let line = match &self.written {
+        match &self.written {
             Written::Cedar => 1 + index,
             Written::Rules { lines, .. } => lines.get(index).copied().unwrap_or(1),
-        };
-        PolicyError { file: self.name.clone(), line, problem: problem.into(), remedy: remedy.into() }
+        }
     }
 }
 
@@ -94,6 +99,11 @@ impl Place<'_> {
     /// The error at the rule's first line.
     pub fn error(&self, problem: impl Into<String>, remedy: impl Into<String>) -> PolicyError {
         self.source.error(self.span.start, problem, remedy)
+    }
+
+    /// The rule's first line.
+    pub fn line(&self) -> usize {
+        self.source.line(self.span.start)
     }
 
     /// The error at the line of the annotation `@name`, or at the rule's first line if it has none.
