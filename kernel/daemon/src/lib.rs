@@ -27,6 +27,8 @@ mod process;
 
 mod upkeep;
 
+pub mod policy;
+
 pub use config::{ConfigError, Environment, Origin, Resolved, Setting, reference};
 pub use home::places::{PlaceError, Places};
 pub use process::hardening::install;

@@ -22,6 +22,7 @@ mod indexer;
 mod ledger;
 mod lock;
 mod open;
+pub mod past;
 mod payload;
 mod places;
 mod proofread;

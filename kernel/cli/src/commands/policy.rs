@@ -1,12 +1,14 @@
-//! `policy`: what the gate is told to allow, ask and deny.
+//! `policy`: what the gate is told to allow, ask and deny, and what can be said of it before it is in force.
 
 mod allowlist;
-
-use std::io;
+mod explain;
+mod show;
+mod simulate;
+mod test;
 
 use clap::{Args, Subcommand};
-use latchgate_daemon::{HomePolicy, Places, StartError};
-use latchgate_wire::digest::Digest;
+use latchgate_daemon::policy::sets::PolicyToolError;
+use latchgate_wire::receipt::Verdict;
 
 use allowlist::{Allow, Allowed, Disallow};
 
@@ -14,15 +16,21 @@ use super::{AsOperator, Global};
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
-use crate::visible;
+use crate::table::Tone;
 
 const EXAMPLES: &str = "\
 Examples:
   latchgate policy show
+  latchgate policy test policies
+  latchgate policy explain --action fs_write --args '{\"path\":\"a.txt\",\"content\":\"x\"}'
+  latchgate policy simulate --since 7d
   latchgate policy allow http_fetch docs.example.com --for uid:1000
-  latchgate policy allowed";
+  latchgate policy allowed
 
-/// See the policy of the local home, and allow single hosts
+A set of policy is named by its directory or file, as preset:NAME, or as home:
+the files of the local gate's home, whether or not they are in force yet.";
+
+/// See, test, explain and replay policy, and allow single hosts
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Policy {
@@ -37,6 +45,9 @@ enum PolicyCommand {
     /// Print every policy file as Cedar, plain rules (*.yaml) as what they become
     #[command(after_help = "Example:\n  latchgate policy show > policy.cedar")]
     Show,
+    Test(test::Test),
+    Explain(explain::Explain),
+    Simulate(simulate::Simulate),
     Allow(Allow),
     Allowed(Allowed),
     Disallow(Disallow),
@@ -46,7 +57,10 @@ impl Policy {
     pub async fn run(self, global: &Global, console: &Console) -> Result<Exit, Failure> {
         let operator = || connect::operator(global.socket(), &self.operator.name);
         match self.command {
-            PolicyCommand::Show => show(global, &self.operator.name, console).await,
+            PolicyCommand::Show => show::run(global, &self.operator.name, console).await,
+            PolicyCommand::Test(test) => test.run(console),
+            PolicyCommand::Explain(explain) => explain.run(console),
+            PolicyCommand::Simulate(simulate) => simulate.run(console),
             PolicyCommand::Allow(allow) => allow.run(&operator()?, console).await,
             PolicyCommand::Allowed(allowed) => allowed.run(&operator()?, console).await,
             PolicyCommand::Disallow(disallow) => disallow.run(&operator()?, console).await,
@@ -54,74 +68,36 @@ impl Policy {
     }
 }
 
-async fn show(global: &Global, operator: &str, console: &Console) -> Result<Exit, Failure> {
-    let places = connect::places()?;
-    let policy = load(&places)?;
-    let running = in_force(global, operator).await;
-    if console.is_json() {
-        let document = serde_json::json!({
-            "policy_digest": policy.digest, "in_force": running, "cedar": policy.cedar, "rules": policy.rules,
-            "budgets": policy.budgets,
-        });
-        console.json(&document)?;
-    } else {
-        console.result(&visible::multiline(&text(&policy)))?;
-        console.note(&remark(&policy.digest, running.as_ref()));
-    }
-    Ok(Exit::Done)
-}
-
-fn load(places: &Places) -> Result<HomePolicy, Failure> {
-    HomePolicy::load(places).map_err(|error| match &error {
-        StartError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            Failure::usage(error.to_string()).remedy("a first `latchgate up` makes a home with a policy")
+/// What is wrong, whose fault it is, and what helps.
+fn failure(error: &PolicyToolError) -> Failure {
+    match error {
+        PolicyToolError::NoPolicy(path) => {
+            Failure::usage(format!("{}: there is no policy here (*.cedar, *.yaml)", path.display()))
+                .remedy("name a directory or a file with policy, preset:NAME, or home")
         }
-        StartError::Catalog(_) => {
-            Failure::usage(error.to_string()).remedy("mend the files; `latchgate config check` looks again")
+        PolicyToolError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::usage(error.to_string())
+                .remedy("name what is there; a first `latchgate up` makes a home with a policy and a ledger")
         }
-        _ => Failure::new(Exit::Failed, error.to_string()),
-    })
-}
-
-/// Budgets are no Cedar: they stand behind it as comments, so that the whole can be put in force as it is.
-fn text(policy: &HomePolicy) -> String {
-    let budgets = policy.budgets.iter().map(|budget| format!("\n// budget: {budget}"));
-    format!("{}{}", policy.cedar, budgets.collect::<String>())
-}
-
-/// What the running gate judges by, if one runs and tells us.
-async fn in_force(global: &Global, operator: &str) -> Option<Digest> {
-    let status = connect::operator(global.socket(), operator).ok()?.status().await.ok()?;
-    Some(status.policy_digest)
-}
-
-fn remark(files: &Digest, running: Option<&Digest>) -> String {
-    match running {
-        None => format!("policy {files}; no gate was asked whether it is in force"),
-        Some(digest) if digest == files => format!("policy {files}, in force"),
-        Some(digest) => {
-            format!("policy {files}; the gate still judges by {digest}\nnext: latchgate reload")
+        PolicyToolError::Io { .. } => Failure::new(Exit::Failed, error.to_string())
+            .remedy("run this as the user whose gate it is"),
+        PolicyToolError::Problems(_) => {
+            Failure::usage(error.to_string()).remedy("mend the files; each line says what and where")
+        }
+        PolicyToolError::NoAction { .. } | PolicyToolError::Arguments(_) => Failure::usage(error.to_string())
+            .remedy("`latchgate actions show ACTION` prints the arguments it takes"),
+        PolicyToolError::NotRecorded(_) => Failure::usage(error.to_string())
+            .remedy("`latchgate audit` prints the ids of what was recorded: trace, receipt or approval"),
+        PolicyToolError::Home(_) => {
+            Failure::usage(error.to_string()).remedy("`latchgate config check` looks at the home")
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_home_that_was_not_made_names_the_command_that_makes_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let failure = load(&Places::at_home(dir.path())).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
-        assert!(failure.remedy.unwrap().contains("latchgate up"));
-    }
-
-    #[test]
-    fn files_that_are_not_yet_in_force_are_said_to_be_so() {
-        let (one, other) = (Digest::of(b"1"), Digest::of(b"2"));
-        assert!(remark(&one, Some(&one)).ends_with(", in force"));
-        assert!(remark(&one, Some(&other)).ends_with("next: latchgate reload"));
-        assert!(remark(&one, None).contains("no gate was asked"));
+fn toned(verdict: Verdict) -> (&'static str, Tone) {
+    match verdict {
+        Verdict::Allow => ("allow", Tone::Good),
+        Verdict::Ask => ("ask", Tone::Warn),
+        Verdict::Deny => ("deny", Tone::Bad),
     }
 }

@@ -74,7 +74,7 @@ impl Preset {
         format!("{}.cedar", self.name)
     }
 
-    fn source(&self) -> Source {
+    pub fn source(&self) -> Source {
         Source { name: self.file_name(), text: self.text.to_owned() }
     }
 }

@@ -118,13 +118,13 @@ pub fn keep(ledger: &Ledger, catalog: &Catalog) -> Result<(), StartError> {
 }
 
 /// The bundled manifests, then the user's own.
-fn manifests(places: &Places) -> Result<Vec<Source>, StartError> {
+pub fn manifests(places: &Places) -> Result<Vec<Source>, StartError> {
     let mut sources = builtin::manifests();
     sources.extend(read_sources(&places.config_dir, &places.manifests_dir(), "yaml")?);
     Ok(sources)
 }
 
-fn policies(places: &Places) -> Result<Vec<Source>, StartError> {
+pub fn policies(places: &Places) -> Result<Vec<Source>, StartError> {
     let mut sources = read_sources(&places.config_dir, &places.policies_dir(), "cedar")?;
     sources.extend(read_sources(&places.config_dir, &places.policies_dir(), "yaml")?);
     Ok(sources)
