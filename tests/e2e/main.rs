@@ -25,6 +25,7 @@ mod once;
 mod passphrase;
 mod people;
 mod permissions;
+mod policy_tools;
 mod restart;
 mod secrets;
 mod service;
