@@ -64,6 +64,10 @@ impl Gate {
         Ok(start.elapsed())
     }
 
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.home.join("run/gate.sock")
     }

@@ -13,6 +13,7 @@ mod load;
 mod machine;
 mod mcp;
 mod measure;
+mod policy;
 mod revoke;
 mod upstream;
 
@@ -50,6 +51,9 @@ struct Args {
     /// Measure how long a revocation of everything takes to be over
     #[arg(long, conflicts_with = "hostile")]
     revoke: bool,
+    /// Measure how fast recorded calls are replayed against another policy set
+    #[arg(long, conflicts_with_all = ["hostile", "revoke"])]
+    policy: bool,
     /// Measure calls through this binary `latchgate-mcp` beside direct ones
     #[arg(long, value_name = "ADAPTER")]
     mcp: Option<PathBuf>,
@@ -116,6 +120,10 @@ fn run(args: &Args) -> Result<()> {
     }
     if args.revoke {
         return revoke_only(&args.gate, dir.path(), counts.revocations, busy);
+    }
+    if args.policy {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(policy::run(&args.gate, dir.path(), args.short, busy));
     }
     if let Some(adapter) = &args.mcp {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -28,7 +28,8 @@ fn write(path: &Path, text: &str) {
 
 /// The only file in the home's `policies/`, with another text.
 fn replace_policy(gate: &Gate, text: &str) {
-    let files: Vec<_> = fs::read_dir(gate.home().join("policies")).unwrap().map(|f| f.unwrap().path()).collect();
+    let files: Vec<_> =
+        fs::read_dir(gate.home().join("policies")).unwrap().map(|f| f.unwrap().path()).collect();
     let policies: Vec<_> = files.iter().filter(|path| path.is_file()).collect();
     assert_eq!(policies.len(), 1, "{files:?}");
     write(policies[0], text);
@@ -94,7 +95,8 @@ fn a_call_is_explained_with_file_line_and_what_would_change_it() {
     let gate = gate();
     let told = explained(&gate, &["--action", "fs_read", "--args", r#"{"path":".env"}"#]);
     assert_eq!((&told["verdict"], &told["rule"]), (&json!("deny"), &json!("no-env")));
-    let fired: Vec<_> = told["fired"].as_array().unwrap().iter().map(|rule| (&rule["id"], &rule["line"])).collect();
+    let fired: Vec<_> =
+        told["fired"].as_array().unwrap().iter().map(|rule| (&rule["id"], &rule["line"])).collect();
     assert_eq!(fired, [(&json!("reads"), &json!(1)), (&json!("no-env"), &json!(5))]);
     assert!(told["fired"][1]["file"].as_str().unwrap().starts_with("policies/"), "{told}");
     assert!(told["changes"][0].as_str().unwrap().contains("it would be allowed by reads"), "{told}");
@@ -159,7 +161,10 @@ fn recorded_calls_are_replayed_against_files_that_are_not_in_force() {
     assert_eq!((&changed["replayed"], &changed["same"]), (&json!(4), &json!(1)));
     let change = &changed["changes"][0];
     assert_eq!((&change["action"], &change["calls"]), (&json!("fs_read"), &json!(3)));
-    assert_eq!((&change["from"], &change["to"], &change["to_rule"]), (&json!("allow"), &json!("ask"), &json!("ask-all")));
+    assert_eq!(
+        (&change["from"], &change["to"], &change["to_rule"]),
+        (&json!("allow"), &json!("ask"), &json!("ask-all"))
+    );
     assert_eq!(changed["not_replayed"]["denying_rules_gone"], json!(["no-env"]));
     let shown = gate.cli(&["policy", "simulate"]).exited(0).stdout;
     assert!(shown.contains("3 would be answered otherwise"), "{shown}");
@@ -174,4 +179,50 @@ fn forgotten_arguments_are_counted_and_not_guessed() {
     gate.cli(&["ledger", "forget", "--receipt", &receipt]).exited(0);
     let simulated = gate.cli(&["policy", "simulate", "--json"]).exited(0).json();
     assert_eq!((&simulated["replayed"], &simulated["not_replayed"]["forgotten"]), (&json!(0), &json!(1)));
+}
+
+// policy compare
+
+#[test]
+fn a_wider_set_ends_with_1_and_a_witness_and_the_other_way_round_with_0() {
+    let gate = gate();
+    let next = gate.base().join("next.cedar");
+    write(&next, &POLICY.replace("\"*.env\"", "\"*/.env\""));
+    let next = next.display().to_string();
+    let found = gate.cli(&["policy", "compare", "home", &next, "--json"]).exited(1).json();
+    let witnesses = found["witnesses"].as_array().unwrap();
+    let witness = witnesses.iter().find(|witness| witness["action"] == "fs_read").unwrap();
+    assert_eq!((&witness["old"], &witness["old_rule"]), (&json!("deny"), &json!("no-env")));
+    assert_eq!((&witness["new"], &witness["new_rule"]), (&json!("allow"), &json!("reads")));
+    // The witness is a call: explained by the one set and by the other, it comes out as told.
+    let path = json!({ "path": witness["arguments"]["path"] }).to_string();
+    for (set, verdict) in [("home", "deny"), (next.as_str(), "allow")] {
+        let told = explained(
+            &gate,
+            &["--policy", set, "--action", "fs_read", "--args", &path, "--boundary", "service"],
+        );
+        assert_eq!(told["verdict"], verdict, "{set} {path}");
+    }
+    let shown = gate.cli(&["policy", "compare", "home", &next]).exited(1).stdout;
+    assert!(shown.contains("WIDER"), "{shown}");
+    let back = gate.cli(&["policy", "compare", &next, "home"]).exited(0).stdout;
+    assert!(back.contains("not wider as far as was tried"), "{back}");
+}
+
+#[test]
+fn a_set_with_a_forbid_more_is_proved_not_wider() {
+    let gate = gate();
+    let next = gate.base().join("next.cedar");
+    write(
+        &next,
+        &format!(
+            "{POLICY}@id(\"more\") forbid (principal, action, resource) when {{ context.op.path like \"*.pem\" }};"
+        ),
+    );
+    let found =
+        gate.cli(&["policy", "compare", "home", &next.display().to_string(), "--json"]).exited(0).json();
+    assert_eq!((&found["proved"], &found["wider"]), (&json!(true), &json!(false)));
+    assert!(found["stricter"].as_u64().unwrap() > 0 && found["tried"].as_u64().unwrap() > 50, "{found}");
+    gate.cli(&["policy", "compare", "home", "/nowhere"]).exited(2);
+    gate.cli(&["policy", "compare", "home", "preset:none"]).exited(2);
 }

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// Measure the gate against the libraries it is built on, and against its goals
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile\n  cargo xtask bench revoke\n  cargo xtask bench mcp\n  cargo xtask bench ledger"
+    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --short\n  cargo xtask bench hostile\n  cargo xtask bench revoke\n  cargo xtask bench mcp\n  cargo xtask bench ledger\n  cargo xtask bench policy"
 )]
 pub struct Args {
     /// What is measured; by default calls
@@ -31,6 +31,8 @@ enum Suite {
     Mcp,
     /// What appending, verifying, starting and asking cost beside the bare disk and the bare signatures, at 1 and 10 million entries
     Ledger,
+    /// How fast 100,000 recorded calls are replayed against another policy set
+    Policy,
 }
 
 /// # Errors
@@ -52,6 +54,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if args.suite == Some(Suite::Revoke) {
         bench.arg("--revoke");
+    }
+    if args.suite == Some(Suite::Policy) {
+        bench.arg("--policy");
     }
     if args.suite == Some(Suite::Mcp) {
         let adapter = std::env::var_os("LATCHGATE_MCP_BIN");

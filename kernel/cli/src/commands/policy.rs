@@ -1,6 +1,7 @@
 //! `policy`: what the gate is told to allow, ask and deny, and what can be said of it before it is in force.
 
 mod allowlist;
+mod compare;
 mod explain;
 mod show;
 mod simulate;
@@ -24,13 +25,14 @@ Examples:
   latchgate policy test policies
   latchgate policy explain --action fs_write --args '{\"path\":\"a.txt\",\"content\":\"x\"}'
   latchgate policy simulate --since 7d
+  latchgate policy compare home ./next
   latchgate policy allow http_fetch docs.example.com --for uid:1000
   latchgate policy allowed
 
 A set of policy is named by its directory or file, as preset:NAME, or as home:
 the files of the local gate's home, whether or not they are in force yet.";
 
-/// See, test, explain and replay policy, and allow single hosts
+/// See, test, explain, replay and compare policy, and allow single hosts
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Policy {
@@ -48,6 +50,7 @@ enum PolicyCommand {
     Test(test::Test),
     Explain(explain::Explain),
     Simulate(simulate::Simulate),
+    Compare(compare::Compare),
     Allow(Allow),
     Allowed(Allowed),
     Disallow(Disallow),
@@ -61,6 +64,7 @@ impl Policy {
             PolicyCommand::Test(test) => test.run(console),
             PolicyCommand::Explain(explain) => explain.run(console),
             PolicyCommand::Simulate(simulate) => simulate.run(console),
+            PolicyCommand::Compare(compare) => compare.run(console),
             PolicyCommand::Allow(allow) => allow.run(&operator()?, console).await,
             PolicyCommand::Allowed(allowed) => allowed.run(&operator()?, console).await,
             PolicyCommand::Disallow(disallow) => disallow.run(&operator()?, console).await,
@@ -79,8 +83,9 @@ fn failure(error: &PolicyToolError) -> Failure {
             Failure::usage(error.to_string())
                 .remedy("name what is there; a first `latchgate up` makes a home with a policy and a ledger")
         }
-        PolicyToolError::Io { .. } => Failure::new(Exit::Failed, error.to_string())
-            .remedy("run this as the user whose gate it is"),
+        PolicyToolError::Io { .. } => {
+            Failure::new(Exit::Failed, error.to_string()).remedy("run this as the user whose gate it is")
+        }
         PolicyToolError::Problems(_) => {
             Failure::usage(error.to_string()).remedy("mend the files; each line says what and where")
         }

@@ -70,7 +70,8 @@ pub fn suppose(places: &Places, set: &SetName, call: &Supposition) -> Result<Tol
     let supposed = Supposed::Loaded(action.clone());
     let (args, plan) = supposed.plan(call.args.clone()).map_err(PolicyToolError::Arguments)?;
     let own = rustix::process::geteuid().as_raw();
-    let boundary = call.boundary.unwrap_or_else(|| past_call::boundary(&call.principal, own, Boundary::Service));
+    let boundary =
+        call.boundary.unwrap_or_else(|| past_call::boundary(&call.principal, own, Boundary::Service));
     let question = Question {
         principal: &call.principal,
         agent: Agent::of(&call.principal, call.agent.as_deref()),
@@ -141,9 +142,10 @@ pub fn recorded(places: &Places, id: &str) -> Result<Recorded, PolicyToolError> 
         None => {}
     }
     let today = judged_by(&sets::sources(&SetName::Home, places)?)?;
-    recorded.differs = recorded.policy.as_ref().is_some_and(|then| {
-        then.verdict != today.explanation.verdict || then.rule != today.explanation.rule
-    });
+    recorded.differs = recorded
+        .policy
+        .as_ref()
+        .is_some_and(|then| then.verdict != today.explanation.verdict || then.rule != today.explanation.rule);
     recorded.today = Some(today);
     Ok(recorded)
 }

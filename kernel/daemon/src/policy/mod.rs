@@ -2,6 +2,7 @@
 //!
 //! All of it reads files as the user who asks; nothing here is reachable by an agent.
 
+pub mod compared;
 pub mod explained;
 pub mod past_call;
 pub mod replayed;

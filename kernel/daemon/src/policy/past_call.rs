@@ -149,7 +149,8 @@ pub(super) fn payload(places: &Places, call: &PastCall) -> Result<CallPayload, S
 /// What the payloads are sealed with.
 pub(super) fn key(places: &Places) -> Result<Zeroizing<[u8; 32]>, PolicyToolError> {
     let path = places.keys_dir().join("payload.key");
-    let bytes = read_private(&path).map(Zeroizing::new).map_err(|error| PolicyToolError::Home(error.into()))?;
+    let bytes =
+        read_private(&path).map(Zeroizing::new).map_err(|error| PolicyToolError::Home(error.into()))?;
     let key = <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new);
     key.map_err(|_| PolicyToolError::Arguments(format!("{}: expected 32 bytes", path.display())))
 }

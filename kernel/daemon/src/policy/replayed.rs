@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use latchgate_ledger::PayloadStore;
 use latchgate_ledger::past::{Lines, Past, map_all};
 use latchgate_monitor::catalog::Catalog;
 use latchgate_monitor::policy::{Agent, Question};
 use latchgate_monitor::steps::CallPayload;
-use latchgate_ledger::PayloadStore;
 use latchgate_wire::entry::{Body, Call, CallDenied, Entry};
 use latchgate_wire::ids::TraceId;
 use latchgate_wire::principal::Principal;

@@ -89,11 +89,8 @@ pub fn sources(name: &SetName, places: &Places) -> Result<Vec<Source>, PolicyToo
 
 /// The actions of the local home, or those that ship where there is no home.
 pub fn actions(places: &Places) -> Result<BTreeMap<String, Arc<Action>>, PolicyToolError> {
-    let manifests = if places.manifests_dir().is_dir() {
-        loading::manifests(places)?
-    } else {
-        builtin::manifests()
-    };
+    let manifests =
+        if places.manifests_dir().is_dir() { loading::manifests(places)? } else { builtin::manifests() };
     let catalog = Catalog::load(&manifests, &[]).map_err(PolicyToolError::Problems)?;
     Ok(catalog.actions)
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use latchgate_monitor::policy::cases::{Tested, run};
 use latchgate_monitor::policy::Source;
+use latchgate_monitor::policy::cases::{Tested, run};
 
 use super::sets::{self, PolicyToolError};
 use crate::home::places::Places;

@@ -52,6 +52,14 @@ pub(super) enum Kind {
     Compound,
 }
 
+/// What a member is, with what a set consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Scalar(Scalar),
+    Set(Scalar),
+    Record,
+}
+
 /// Arguments as rules see them.
 pub(super) struct Seen {
     pub args: RestrictedExpression,
@@ -105,6 +113,17 @@ impl Record {
             (Shape::Record(record), rest) => record.kind(rest),
             (Shape::Scalar(_) | Shape::Set(_), _) => None,
         }
+    }
+
+    /// Whether a member must be there, and what it is.
+    pub fn member(&self, name: &str) -> Option<(bool, Sort)> {
+        let member = self.members.get(name)?;
+        let sort = match &member.shape {
+            Shape::Scalar(scalar) => Sort::Scalar(*scalar),
+            Shape::Set(scalar) => Sort::Set(*scalar),
+            Shape::Record(_) => Sort::Record,
+        };
+        Some((member.required, sort))
     }
 
     /// The least that fits: required members alone, each text this one.

@@ -133,10 +133,11 @@ pub(super) fn read(source: &Source) -> Result<(Table, Document), Vec<PolicyError
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let table =
-        Table::deserialize(&document.value).map_err(|problem| vec![error(1, problem.to_string(), compare)])?;
+    let table = Table::deserialize(&document.value)
+        .map_err(|problem| vec![error(1, problem.to_string(), compare)])?;
     if table.format != 1 {
-        let problem = format!("this latchgate reads tables of format 1, and this has format {}", table.format);
+        let problem =
+            format!("this latchgate reads tables of format 1, and this has format {}", table.format);
         return Err(vec![error(document.line("/format"), problem, "update latchgate")]);
     }
     Ok((table, document))
@@ -187,9 +188,10 @@ impl<'t> Prepared<'t> {
     }
 
     fn judge(&self, case: &Case) -> Result<Judgement, String> {
-        let action = self.actions.get(&case.action).ok_or_else(|| {
-            format!("there is no action `{}`; describe one under `actions`", case.action)
-        })?;
+        let action = self
+            .actions
+            .get(&case.action)
+            .ok_or_else(|| format!("there is no action `{}`; describe one under `actions`", case.action))?;
         case.judge(&self.policy, action)
     }
 

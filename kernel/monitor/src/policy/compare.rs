@@ -84,13 +84,17 @@ pub fn compare(
     let mut found = Found::default();
     let mut memory = Memory::default();
     for (is_stand_in, action) in &actions {
-        let Some(space) = Space::of([&old, &new], action.manifest(), *is_stand_in, &mut memory) else { continue };
+        let Some(space) = Space::of([&old, &new], action.manifest(), *is_stand_in, &mut memory) else {
+            continue;
+        };
         if space.size() > POINTS_MAX {
             found.incomplete.push(format!("{}: {} combinations", action.manifest().action_id, space.size()));
         }
+        let left_out = space.left_out.iter().map(|what| format!("{}: {what}", action.manifest().action_id));
+        found.incomplete.extend(left_out);
         for point in space.points().take(POINTS_MAX) {
-            let question = point.question(action.manifest());
-            let question = question.as_question();
+            let Some(asked) = point.question(action.manifest()) else { continue };
+            let question = asked.as_question();
             if let (Ok(before), Ok(after)) = (old.judge(&question), new.judge(&question)) {
                 found.take(&before, &after, || point.witness(action.manifest()));
             }
@@ -119,9 +123,12 @@ fn actions(loaded: &BTreeMap<String, Arc<Action>>) -> Vec<(bool, Supposed)> {
     let mut actions: Vec<(bool, Supposed)> = real.collect();
     let tags: BTreeSet<String> =
         loaded.values().flat_map(|action| action.manifest.tags.iter().cloned()).collect();
-    let tag_sets = if tags.is_empty() { vec![Vec::new()] } else { vec![Vec::new(), tags.into_iter().collect()] };
+    let tag_sets =
+        if tags.is_empty() { vec![Vec::new()] } else { vec![Vec::new(), tags.into_iter().collect()] };
     for (class, risk) in CLASSES.iter().flat_map(|class| RISKS.map(|risk| (*class, risk))) {
-        for (kind, fs, http) in [("fs", Some(FsOperation::Read), None), ("http", None, Some("GET".to_owned()))] {
+        for (kind, fs, http) in
+            [("fs", Some(FsOperation::Read), None), ("http", None, Some("GET".to_owned()))]
+        {
             for tags in &tag_sets {
                 let tagged = if tags.is_empty() { "" } else { "_tagged" };
                 let id = format!("any_{}_{}_{kind}{tagged}", class.as_str(), risk.as_str());

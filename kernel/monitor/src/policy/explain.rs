@@ -123,8 +123,10 @@ fn permits_missing(near: &[Near]) -> Vec<String> {
 
 fn asked(judged: &Judgement, facts: &Facts<'_>) -> Vec<String> {
     let people = judged.asking.approvers;
-    let mut said =
-        vec![format!("an approval by {people} operator{} lets it happen", if people == 1 { "" } else { "s" })];
+    let mut said = vec![format!(
+        "an approval by {people} operator{} lets it happen",
+        if people == 1 { "" } else { "s" }
+    )];
     let asks = facts.asks();
     if asks.is_empty() {
         // An Allow that became Ask: what policy cannot see, or a plan that is only bounded.
@@ -139,7 +141,9 @@ fn asked(judged: &Judgement, facts: &Facts<'_>) -> Vec<String> {
 fn allowed(facts: &Facts<'_>, near: &[Near]) -> Vec<String> {
     let permits = facts.permits();
     let mut said = vec![match permits.as_slice() {
-        [_] => format!("only {} permits it: without that rule it is denied by default", facts.named(&permits)),
+        [_] => {
+            format!("only {} permits it: without that rule it is denied by default", facts.named(&permits))
+        }
         _ => format!("each of {} permits it: all of them would have to go", facts.named(&permits)),
     }];
     let nearest = near.iter().find(|near| near.rule.effect != Verdict::Allow && near.missing.len() == 1);
@@ -211,11 +215,11 @@ unless { !(context.op.path like "*.env") };"#;
     fn a_default_denial_names_the_nearest_rule_and_the_condition_that_failed() {
         let found = explained(&load(POLICY).unwrap(), "file_read", &json!({"path": "docs/a"}));
         assert_eq!((found.verdict, found.rule.as_str()), (Verdict::Deny, "default"));
-        let expected =
-            "reads (p.cedar:1) would allow if this held: context.op.path like \"src/*\" (line 2)";
+        let expected = "reads (p.cedar:1) would allow if this held: context.op.path like \"src/*\" (line 2)";
         assert_eq!(found.changes, [expected]);
         let write = explained(&load(POLICY).unwrap(), "file_write", &json!({"path": "a"}));
-        let expected = "ask-writes (p.cedar:3) would ask if this held: principal in Group::\"agent\" (line 3)";
+        let expected =
+            "ask-writes (p.cedar:3) would ask if this held: principal in Group::\"agent\" (line 3)";
         assert_eq!(write.changes, [expected]);
         let none = explained(&load(POLICY).unwrap(), "note_send", &json!({"url": "https://e.test/"}));
         assert!(none.changes[0].contains("a permit that covers it is missing"), "{:?}", none.changes);
@@ -260,7 +264,10 @@ when { context.args has count && context.args.count + 9223372036854775807 < 0 };
     fn plain_rules_are_explained_by_the_lines_of_their_yaml() {
         let yaml = "format: 1\nrules:\n  - id: sources\n    then: allow\n    when:\n      action: file_read\n      path: src/*\n";
         let found = explained(&load_yaml(yaml).unwrap(), "file_read", &json!({"path": "b"}));
-        assert!(found.changes[0].starts_with("sources (rules.yaml:3) would allow if this held: "), "{found:?}");
+        assert!(
+            found.changes[0].starts_with("sources (rules.yaml:3) would allow if this held: "),
+            "{found:?}"
+        );
     }
 
     #[test]

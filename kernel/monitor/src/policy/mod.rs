@@ -15,6 +15,7 @@ mod args;
 mod at_most;
 mod budget;
 pub mod cases;
+pub mod compare;
 mod context;
 mod explain;
 mod judge;
@@ -27,6 +28,8 @@ mod schema;
 mod source;
 mod supposed;
 
+#[cfg(test)]
+mod differential;
 #[cfg(test)]
 mod presets;
 #[cfg(test)]

@@ -93,8 +93,7 @@ fn read_only_and_lockdown_are_nowhere_laxer_than_standard() {
     for table in PRESETS.iter().map(Preset::table) {
         let actions = table.actions(&BTreeMap::new()).unwrap();
         let manifests: Vec<&Manifest> = actions.values().map(Supposed::manifest).collect();
-        let policies =
-            [&PRESETS[0], &PRESETS[1], &PRESETS[5]].map(|preset| preset.load(&manifests));
+        let policies = [&PRESETS[0], &PRESETS[1], &PRESETS[5]].map(|preset| preset.load(&manifests));
         for case in &table.cases {
             let verdicts = policies
                 .each_ref()

@@ -77,7 +77,9 @@ fn step(expanded: Expanded) -> Step {
 /// The operation of a stand-in.
 fn plain_step(manifest: &Manifest, args: &Value) -> Result<Step, String> {
     let argument = |name: &str| {
-        args.get(name).and_then(Value::as_str).ok_or_else(|| format!("expected the argument `{name}`, a text"))
+        args.get(name)
+            .and_then(Value::as_str)
+            .ok_or_else(|| format!("expected the argument `{name}`, a text"))
     };
     Ok(match &manifest.template {
         Template::Fs(template) => {

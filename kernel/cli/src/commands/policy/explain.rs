@@ -142,10 +142,15 @@ fn sheet(facts: &mut Facts, told: &Told) {
     for (i, fired) in explained.fired.iter().enumerate() {
         let rule = &fired.rule;
         let mark = if fired.decided { ", decides" } else { "" };
-        let error = fired.error.as_ref().map(|error| format!(", fails: {}", styled(error))).unwrap_or_default();
+        let error =
+            fired.error.as_ref().map(|error| format!(", fails: {}", styled(error))).unwrap_or_default();
         let effect = verdict(rule.effect);
         let line = format!("{effect} {} ({}:{}){mark}{error}", rule.id, styled(&rule.file), rule.line);
-        if i == 0 { facts.add("fired", line) } else { facts.more(line) };
+        if i == 0 {
+            facts.add("fired", line)
+        } else {
+            facts.more(line)
+        };
     }
     if explained.fired.is_empty() {
         facts.add("fired", "no rule; what no rule permits is denied");

@@ -43,7 +43,8 @@ fn since(text: &str) -> Result<Timestamp, String> {
 
 impl Simulate {
     pub fn run(self, console: &Console) -> Result<Exit, Failure> {
-        let replay = replay(&connect::places()?, &self.policy, self.since).map_err(|error| failure(&error))?;
+        let replay =
+            replay(&connect::places()?, &self.policy, self.since).map_err(|error| failure(&error))?;
         if console.is_json() {
             console.json(&replay)?;
             return Ok(Exit::Done);
@@ -91,7 +92,8 @@ fn sheet(replay: &Replay) -> String {
         }
     }
     if !left.denied.is_empty() {
-        let by: Vec<String> = left.denied.iter().map(|(rule, n)| format!("{n} by {}", styled(rule))).collect();
+        let by: Vec<String> =
+            left.denied.iter().map(|(rule, n)| format!("{n} by {}", styled(rule))).collect();
         facts.add("left out", format!("denied calls, whose arguments are not kept: {}", by.join(", ")));
     }
     if !left.denying_rules_gone.is_empty() {
@@ -100,7 +102,8 @@ fn sheet(replay: &Replay) -> String {
     }
     facts.add("rate", format!("{} calls/s, {} ms", replay.calls_per_s, replay.took_ms));
     if changed > 0 {
-        facts.add("next", "latchgate policy explain ENTRY; `latchgate reload` puts the home's files in force");
+        facts
+            .add("next", "latchgate policy explain ENTRY; `latchgate reload` puts the home's files in force");
     }
     facts.render()
 }

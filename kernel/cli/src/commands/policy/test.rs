@@ -73,7 +73,9 @@ fn document(sets: &[TestedSet]) -> Value {
                 .tested
                 .failures
                 .iter()
-                .map(|failure| json!({"file": failure.file, "line": failure.line, "problem": failure.problem}))
+                .map(
+                    |failure| json!({"file": failure.file, "line": failure.line, "problem": failure.problem}),
+                )
                 .collect();
             json!({
                 "dir": set.dir, "tables": set.tables, "held": set.tested.held, "failures": failures,

@@ -44,11 +44,17 @@ impl Comparisons {
     pub fn of(rule: &CedarPolicy) -> Option<Self> {
         let mut all = Self::default();
         all.principal(rule)?;
-        let mut left: Vec<(&Expr, Standing)> =
-            rule.as_ref().non_scope_constraints().map(|expr| (expr, Standing::Required)).into_iter().collect();
+        let mut left: Vec<(&Expr, Standing)> = rule
+            .as_ref()
+            .non_scope_constraints()
+            .map(|expr| (expr, Standing::Required))
+            .into_iter()
+            .collect();
         while let Some((expr, standing)) = left.pop() {
             match expr.expr_kind() {
-                ExprKind::And { left: first, right } => left.extend([(&**right, standing), (&**first, standing)]),
+                ExprKind::And { left: first, right } => {
+                    left.extend([(&**right, standing), (&**first, standing)])
+                }
                 ExprKind::Or { left: first, right } => {
                     left.extend([(&**right, Standing::Part), (&**first, Standing::Part)]);
                 }
@@ -128,9 +134,7 @@ fn read(expr: &Expr) -> Option<String> {
     match expr.expr_kind() {
         ExprKind::Var(Var::Principal) => Some(WHO.into()),
         ExprKind::GetAttr { expr, attr } => name(expr, Some(attr)),
-        ExprKind::HasAttr { expr, attr } => {
-            name(expr, Some(attr)).filter(|name| !name.starts_with("op."))
-        }
+        ExprKind::HasAttr { expr, attr } => name(expr, Some(attr)).filter(|name| !name.starts_with("op.")),
         ExprKind::ExtHasAttr { expr, attrs } => {
             let first = attrs.iter().next().map(|attr| attr.as_str());
             name(expr, first).filter(|name| !name.starts_with("op."))

@@ -64,9 +64,11 @@ impl Point {
     pub fn plain(manifest: &Manifest) -> Self {
         let target = match &manifest.template {
             Template::Fs(template) => Target::Fs { operation: template.operation, path: "x".into() },
-            Template::Http(template) => {
-                Target::Http { method: template.method.clone(), url: "https://x.example/".into(), body_bytes: 0 }
-            }
+            Template::Http(template) => Target::Http {
+                method: template.method.clone(),
+                url: "https://x.example/".into(),
+                body_bytes: 0,
+            },
         };
         Self {
             principal: Principal::Uid(1000),
@@ -76,7 +78,7 @@ impl Point {
             calls_left: None,
             session: SessionId::new(1, 1),
             plan: PlanKind::Exact,
-            args: Record::of_request(&manifest.request_schema).sample(),
+            args: Record::of_request(&manifest.request_schema).least("x").as_object().cloned().unwrap_or_default(),
             target,
         }
     }
@@ -108,9 +110,10 @@ impl Point {
         }
     }
 
-    pub fn question<'a>(&'a self, manifest: &'a Manifest) -> Asked<'a> {
-        let steps = vec![self.step()];
-        Asked { point: self, manifest, args: Value::Object(self.arguments(manifest)), plan: Plan { kind: self.plan, steps } }
+    /// `None` for a path that is none: it would be refused before policy is asked.
+    pub fn question<'a>(&'a self, manifest: &'a Manifest) -> Option<Asked<'a>> {
+        let plan = Plan { kind: self.plan, steps: vec![self.step()?] };
+        Some(Asked { point: self, manifest, args: Value::Object(self.arguments(manifest)), plan })
     }
 
     /// With the target where the template takes it whole from one argument.
@@ -126,12 +129,9 @@ impl Point {
         args
     }
 
-    fn step(&self) -> Step {
-        match &self.target {
-            Target::Fs { operation, path } => {
-                // Candidates are normal paths; what is none would be refused before policy is asked.
-                fs_step(*operation, FsPath::parse(path).unwrap_or_else(|_| root()), 1)
-            }
+    fn step(&self) -> Option<Step> {
+        Some(match &self.target {
+            Target::Fs { operation, path } => fs_step(*operation, FsPath::parse(path).ok()?, 1),
             Target::Http { method, url, body_bytes } => {
                 let mut step = http_step(method, url);
                 if let (Step::Http(step), 1..) = (&mut step, *body_bytes) {
@@ -139,7 +139,7 @@ impl Point {
                 }
                 step
             }
-        }
+        })
     }
 
     /// Who, when and what, as a person reads it; the verdicts are filled in by whoever judged.
@@ -203,7 +203,13 @@ pub(super) fn whole_argument(manifest: &Manifest) -> Option<&str> {
 }
 
 /// The address that the parts make, if they make one.
-pub(super) fn address(scheme: &str, host: &str, port: Option<u16>, path: &str, query: &[String]) -> Option<String> {
+pub(super) fn address(
+    scheme: &str,
+    host: &str,
+    port: Option<u16>,
+    path: &str,
+    query: &[String],
+) -> Option<String> {
     let mut url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
     if port.is_some() {
         url.set_port(port).ok()?;
@@ -213,9 +219,4 @@ pub(super) fn address(scheme: &str, host: &str, port: Option<u16>, path: &str, q
         url.query_pairs_mut().extend_pairs(query.iter().map(|name| (name, "x")));
     }
     Some(url.to_string())
-}
-
-fn root() -> FsPath {
-    // The root is a path always.
-    FsPath::default()
 }

@@ -1,8 +1,6 @@
 //! What each rule alone says of a question, and what several would say without some of them.
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Entities, Policy as CedarPolicy, PolicySet, Request,
-};
+use cedar_policy::{AuthorizationError, Authorizer, Entities, Policy as CedarPolicy, PolicySet, Request};
 use latchgate_wire::receipt::Verdict;
 
 use super::super::args::Unrepresentable;
@@ -79,8 +77,7 @@ impl<'p> Facts<'p> {
             .filter(|told| told.of_steps.iter().all(|met| *met == Met::Not))
             .map(|told| {
                 let source = self.policy.sources.iter().find(|source| source.name == told.summary.file);
-                let missing =
-                    condition::missing(&told.written, told.summary.line, source, request, entities);
+                let missing = condition::missing(&told.written, told.summary.line, source, request, entities);
                 Near { rule: told.summary.clone(), missing }
             })
             .collect();
@@ -122,7 +119,8 @@ impl<'p> Facts<'p> {
         let left: Vec<&Told> =
             self.rules.iter().filter(|told| !gone.iter().any(|rule| rule.id == told.summary.id)).collect();
         let steps = (0..self.steps.len()).map(|step| outcome(&left, step));
-        let strictest = steps.reduce(|a, b| if strictness(b.verdict) > strictness(a.verdict) { b } else { a });
+        let strictest =
+            steps.reduce(|a, b| if strictness(b.verdict) > strictness(a.verdict) { b } else { a });
         strictest.unwrap_or(Outcome { verdict: Verdict::Deny, rule: None })
     }
 }
