@@ -41,6 +41,11 @@ fn operators() {
 }
 
 #[test]
+fn policy() {
+    check("policy");
+}
+
+#[test]
 fn boundaries() {
     check("boundaries");
 }

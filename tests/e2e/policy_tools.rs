@@ -226,3 +226,60 @@ fn a_set_with_a_forbid_more_is_proved_not_wider() {
     gate.cli(&["policy", "compare", "home", "/nowhere"]).exited(2);
     gate.cli(&["policy", "compare", "home", "preset:none"]).exited(2);
 }
+
+// reload --expect, and observing
+
+#[test]
+fn a_reload_that_expects_another_policy_changes_nothing() {
+    let gate = gate();
+    let in_force =
+        || gate.cli(&["status", "--json"]).exited(0).json()["policy_digest"].as_str().unwrap().to_owned();
+    let before = in_force();
+    replace_policy(&gate, "@id(\"none\") forbid (principal, action, resource);");
+    let changes = gate.entries_of("config.changed").len();
+    let other = format!("sha256:{}", "0".repeat(64));
+    let ran = gate.cli(&["reload", "--expect", &other]).exited(1);
+    assert!(ran.stderr.contains(&before) && ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
+    assert_eq!((in_force(), gate.entries_of("config.changed").len()), (before.clone(), changes));
+    gate.raw_agent().call("fs_read", &json!({ "path": "a.txt" })).send().expect(200);
+    // Its twin expects what is in force: the change is made, judged by and recorded.
+    gate.cli(&["reload", "--expect", &before]).exited(0);
+    let recorded = gate.entries_of("config.changed");
+    assert_eq!(
+        (recorded.len(), recorded[changes]["policy_digest"].as_str()),
+        (changes + 1, Some(in_force().as_str()))
+    );
+    gate.raw_agent().call("fs_read", &json!({ "path": "a.txt" })).send().expect(403);
+    // Once more it is no longer what is in force.
+    gate.cli(&["reload", "--expect", &before]).exited(1);
+    gate.cli(&["reload", "--expect", "none"]).exited(2);
+}
+
+#[test]
+fn a_gate_that_observes_reads_and_records_what_it_would_have_done() {
+    let preset = fs::read_to_string(workspace().join("policies/observe/policy.cedar")).unwrap();
+    let gate =
+        Gate::builder().policy(&preset).root_file("a.txt", "text").root_file(".env", "TOKEN=1").start();
+    let agent = gate.raw_agent();
+    agent.call("fs_read", &json!({ "path": "a.txt" })).send().expect(200);
+    agent.call("fs_read", &json!({ "path": ".env" })).send().expect(403);
+    let denied = agent.call("fs_write", &json!({ "path": "b", "content": "x" })).send().expect(403);
+    assert!(!denied.to_string().contains("ask-to-write"), "{denied}");
+    assert!(!gate.root().join("b").exists());
+    assert!(gate.entries_of("call.held").is_empty() && gate.entries_of("call.intent").len() == 1);
+    let recorded = gate.entries_of("call.denied");
+    assert_eq!(recorded[0]["policy"]["rule"], "no-environment-files");
+    assert_eq!(recorded[0]["policy"].get("would"), None);
+    let policy = &recorded[1]["policy"];
+    assert_eq!((&policy["verdict"], &policy["rule"]), (&json!("deny"), &json!("observe")));
+    assert_eq!(policy["would"], json!({ "rule": "ask-to-write", "verdict": "ask" }));
+    // Loudly: in the status, in the log, in the audit and in the doctor's account.
+    assert_eq!(gate.cli(&["status", "--json"]).exited(0).json()["observes"], true);
+    assert!(gate.cli(&["status"]).exited(0).stdout.contains("OBSERVES"));
+    assert!(gate.log().contains("this gate observes"), "{}", gate.log());
+    let audit = gate.cli(&["audit", "--kind", "call.denied"]).exited(0).stdout;
+    assert!(audit.contains("without observing: ask by rule ask-to-write"), "{audit}");
+    let doctor = gate.cli(&["doctor"]).stdout;
+    assert!(doctor.contains("this gate observes"), "{doctor}");
+    gate.assert_sound();
+}

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use latchgate_wire::api::{
     ActionInfo, ActionList, AgentList, AgentRequest, AllowRequest, AllowanceList, AllowlistChanged,
     ApprovalDetail, ApprovalList, ApproveRequest, AuditPage, AuditQuery, BudgetList, ConsistencyProof,
-    Decided, DenyRequest, ForgetRequest, Forgot, KeyRotation, OperatorList, OperatorRequest, Reloaded,
+    Decided, DenyRequest, ForgetRequest, Forgot, KeyRotation, OperatorList, OperatorRequest, ReloadRequest, Reloaded,
     ResolveRequest, RevokeRequest, RotateRequest, StandingList, StandingRevokeRequest, Status, TokenRequest,
     UnknownList,
 };
@@ -159,9 +159,10 @@ impl OperatorClient {
     /// Has manifests and policies read anew; what is in force afterwards.
     ///
     /// # Errors
-    /// `invalid_configuration` with every problem: what was in force stays in force.
-    pub async fn reload(&self) -> Result<Reloaded, ClientError> {
-        self.post_long("/v1/reload").await
+    /// `invalid_configuration` with every problem, or `conflict` if another policy is in force than expected: what was in
+    /// force stays in force.
+    pub async fn reload(&self, request: &ReloadRequest) -> Result<Reloaded, ClientError> {
+        self.post_long("/v1/reload", request).await
     }
 
     /// Has the gate take no more calls, and waits for those that run. The answer is the gate's account of it.
@@ -169,7 +170,7 @@ impl OperatorClient {
     /// # Errors
     /// `forbidden` for an operator who may not.
     pub async fn drain(&self) -> Result<Value, ClientError> {
-        self.post_long("/v1/drain").await
+        self.post_long("/v1/drain", &serde_json::json!({})).await
     }
 
     /// Vouches for the clock of the gate's machine. The answer is the gate's account of it.
@@ -453,8 +454,12 @@ impl OperatorClient {
     }
 
     /// For what takes as long as modules take to compile, or calls to end.
-    async fn post_long<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let outgoing = Outgoing::post(path, &serde_json::json!({}))?;
+    async fn post_long<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let outgoing = Outgoing::post(path, body)?;
         exchange::read(&self.send(Outgoing { within: exchange::EXECUTION, ..outgoing }).await?)
     }
 

@@ -461,6 +461,18 @@ pub struct RevokeRequest {
 pub struct Reloaded {
     pub actions_registered: usize,
     pub policy_digest: Digest,
+    /// Whether a rule only observes: then most calls are recorded and not done.
+    #[serde(default)]
+    pub observes: bool,
+}
+
+/// `POST /v1/reload`; the body may be empty.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadRequest {
+    /// The policy that must be in force now, or nothing is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Digest>,
 }
 
 /// Answer to an operator's decision.
@@ -559,6 +571,9 @@ pub struct Status {
     pub ledger_bytes: u64,
     pub last_entry_at: Option<Timestamp>,
     pub policy_digest: Digest,
+    /// Whether a rule of it only observes: then most calls are recorded and not done.
+    #[serde(default)]
+    pub observes: bool,
     pub actions_registered: usize,
     pub approvals_pending: usize,
     pub calls_running: usize,

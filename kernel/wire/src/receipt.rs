@@ -74,6 +74,17 @@ pub struct PolicyRef {
     /// The rule's own limit (`@at_most`), counted when a call is committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<AtMost>,
+    /// What the other rules would have answered, where one that only observes denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Would>,
+}
+
+/// An answer that was not given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Would {
+    pub rule: String,
+    pub verdict: Verdict,
 }
 
 /// So many calls within so many seconds, over everybody whom the rule permits.

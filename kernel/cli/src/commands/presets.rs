@@ -129,7 +129,7 @@ mod tests {
     fn a_name_that_is_none_is_answered_with_those_there_are() {
         assert_eq!(
             parse("none").unwrap_err(),
-            "expected one of standard, read-only, coding, team, ops, lockdown"
+            "expected one of standard, read-only, coding, team, ops, lockdown, observe"
         );
     }
 }

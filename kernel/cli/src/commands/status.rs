@@ -90,6 +90,9 @@ fn sheet(status: &api::Status, budgets: &[String], now: Timestamp) -> String {
             facts.add("secrets", format!("{set} set, {missing}"));
         }
     }
+    if status.observes {
+        facts.add("OBSERVES", super::reload::OBSERVES.yellow().bold().to_string());
+    }
     if status.unknown_outcomes > 0 {
         facts
             .add("unknown", format!("{} calls may have happened", status.unknown_outcomes).red().to_string());

@@ -90,7 +90,10 @@ fn account(kind: &str, entry: &Value) -> (String, String, Tone) {
         }
         "call.denied" => {
             let rule = maybe(entry, "/policy/rule", " by rule ");
-            (at("/who/principal"), format!("{} {}{rule}", at("/action_id"), at("/error")), Tone::Bad)
+            let would = maybe(entry, "/policy/would/verdict", "; without observing: ");
+            let by = maybe(entry, "/policy/would/rule", " by rule ");
+            let what = format!("{} {}{rule}{would}{by}", at("/action_id"), at("/error"));
+            (at("/who/principal"), what, Tone::Bad)
         }
         "approval.decided" => {
             let tone = if at("/decision") == "approved" { Tone::Good } else { Tone::Bad };

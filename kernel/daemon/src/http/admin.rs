@@ -9,7 +9,7 @@ use latchgate_ledger::ApprovalFilter;
 use latchgate_monitor::denial::Denial;
 use latchgate_monitor::pipeline::World as _;
 use latchgate_monitor::ports::{Clock as _, Commit, Durability, Log as _};
-use latchgate_wire::api::{ActionList, ApprovalList, RevokeRequest, Status};
+use latchgate_wire::api::{ActionList, ApprovalList, ReloadRequest, RevokeRequest, Status};
 use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget, Role};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::notify::Ask;
@@ -115,7 +115,11 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
         }
         ("POST", ["v1", "reload"]) => {
             let operated = by(Role::Admin)?;
-            let reloaded = crate::setup::reload::reload(gate).await?;
+            let request = match received.body.is_empty() {
+                true => ReloadRequest::default(),
+                false => body(&received.body)?,
+            };
+            let reloaded = crate::setup::reload::reload(gate, &request).await?;
             tracing::info!(operator = operated.name(), "configuration reloaded");
             Ok(respond::json(200, &reloaded))
         }
@@ -218,6 +222,7 @@ fn status(gate: &Gate, operator: &str) -> Status {
         ledger_bytes: stats.bytes_written,
         last_entry_at: stats.last_entry_at,
         policy_digest: catalog.policy.digest(),
+        observes: catalog.policy.observes(),
         actions_registered: catalog.actions.len(),
         approvals_pending: stats.approvals_pending,
         calls_running: stats.calls_running,

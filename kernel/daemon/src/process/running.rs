@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchgate_monitor::ports::Clock as _;
+use latchgate_wire::api::ReloadRequest;
 use latchgate_wire::receipt::Boundary;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -37,6 +38,8 @@ pub struct Summary {
     /// What file actions see; none if nobody configured it.
     pub root: Option<PathBuf>,
     pub actions: usize,
+    /// A rule only observes: most calls are recorded and not done.
+    pub observes: bool,
     pub agent_socket: PathBuf,
     /// The loopback port of the agent API, if there is one.
     pub exposed: Option<SocketAddr>,
@@ -159,7 +162,7 @@ impl Running {
                 _ = terminate.recv() => break "SIGTERM",
                 _ = interrupt.recv() => break "SIGINT",
                 () = self.gate.shutdown.cancelled() => break "operator",
-                _ = hangup.recv() => match reload(&self.gate).await {
+                _ = hangup.recv() => match reload(&self.gate, &ReloadRequest::default()).await {
                     Ok(reloaded) => tracing::info!(actions = reloaded.actions_registered, "configuration reloaded"),
                     Err(denial) => {
                         tracing::error!(problem = %denial.detail, "not reloaded; what was in force stays in force");

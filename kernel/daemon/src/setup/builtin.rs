@@ -47,7 +47,8 @@ macro_rules! presets {
 }
 
 /// What `--preset` takes; a new home gets the first unless another is named.
-pub const PRESETS: &[Preset] = presets!("standard", "read-only", "coding", "team", "ops", "lockdown");
+pub const PRESETS: &[Preset] =
+    presets!("standard", "read-only", "coding", "team", "ops", "lockdown", "observe");
 
 impl Preset {
     pub const STANDARD: Self = PRESETS[0];

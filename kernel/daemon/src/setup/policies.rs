@@ -17,6 +17,8 @@ pub struct HomePolicy {
     pub cedar: String,
     pub rules: Vec<RuleSummary>,
     pub budgets: Vec<Budget>,
+    /// Whether a rule only observes.
+    pub observes: bool,
 }
 
 impl HomePolicy {
@@ -30,6 +32,7 @@ impl HomePolicy {
             cedar: policy.cedar_text(),
             rules: policy.rules_summary(),
             budgets: policy.budgets().to_vec(),
+            observes: policy.observes(),
         })
     }
 }

@@ -41,7 +41,7 @@ use crate::process::telemetry;
 use crate::secrets::SecretsError;
 use crate::secrets::keeper::Keeper;
 use crate::setup::prepare::{Manner, Prepared, prepare};
-use crate::setup::{leftovers, loading};
+use crate::setup::{leftovers, loading, reload};
 use crate::world::{GateWorld, OsEntropy};
 
 /// What a start was told.
@@ -185,6 +185,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         blocking(again).await?.map_err(|denial| StartError::Fault(denial.detail))?;
     }
     loading::put_in_force(&ledger, &catalog).await?;
+    reload::warn_if_observing(&catalog);
     changes::put_in_force(&ledger, &operators, &agents, None).await?;
     secrets.put_in_force(&ledger).await?;
     news::put_in_force(&ledger, &config.notify).await?;
@@ -228,6 +229,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         boundary,
         root,
         actions: catalog.actions.len(),
+        observes: catalog.policy.observes(),
         exposed: tcp.as_ref().and_then(|tcp| tcp.local_addr().ok()),
         agent_socket: places.agent_socket(),
         operator: LOCAL.into(),

@@ -67,6 +67,7 @@ mod tests {
             rule: rule.into(),
             verdict: Verdict::Allow,
             at_most: Some(AtMost { n, window_s: 60 }),
+            would: None,
         }
     }
 

@@ -359,8 +359,13 @@ fn an_approval_that_policy_now_allows_is_redeemed_too() {
     let approval = fold.approved(1, asked(call(1)));
     fold.ok(config("q"));
     let mut now_allowed = call(1);
-    now_allowed.policy =
-        PolicyRef { digest: Digest::of(b"q"), rule: "r2".into(), verdict: Verdict::Allow, at_most: None };
+    now_allowed.policy = PolicyRef {
+        digest: Digest::of(b"q"),
+        rule: "r2".into(),
+        verdict: Verdict::Allow,
+        at_most: None,
+        would: None,
+    };
     fold.redeem(1, now_allowed, approval).unwrap();
 }
 

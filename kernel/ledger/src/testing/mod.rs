@@ -106,6 +106,7 @@ pub fn call(n: u64) -> Call {
             rule: "r1".into(),
             verdict: Verdict::Allow,
             at_most: None,
+            would: None,
         },
         idempotency_key: None,
         is_read: false,

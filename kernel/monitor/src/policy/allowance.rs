@@ -172,7 +172,7 @@ impl Policy {
         let entities = self.entities(action, question.principal, &principal)?;
         let frame = Frame::new(question, action.args.see(question.args).ok()?)?;
         let request = self.request(action, question, &principal, &frame, question.plan.steps.first()?)?;
-        let found = self.found(action, &request, &entities);
+        let found = self.found(&action.rules, &request, &entities);
         let asking = found.asking();
         if let Some(denial) = found.denied {
             return Some(Trial::Denied(denial.rule));

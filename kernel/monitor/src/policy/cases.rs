@@ -9,14 +9,14 @@
 //! ```
 //!
 //! A case may say `principal`, `agent` (the name that the client gives itself), `boundary`, `time` and `calls_left`; `rule`
-//! may be left out. The table is YAML in the strict subset that manifests and plain rules are written in.
+//! may be left out. `would: { rule, verdict }` is what a rule that only observes keeps from happening. The table is YAML in the strict subset that manifests and plain rules are written in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use latchgate_wire::ids::SessionId;
 use latchgate_wire::principal::Principal;
-use latchgate_wire::receipt::{Boundary, Verdict};
+use latchgate_wire::receipt::{Boundary, Verdict, Would};
 use latchgate_wire::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -73,6 +73,9 @@ pub(super) struct Case {
     /// Which rule decides; absent is whichever.
     #[serde(default)]
     rule: Option<String>,
+    /// What the other rules would answer, where one that only observes denies.
+    #[serde(default)]
+    would: Option<Would>,
 }
 
 fn no_arguments() -> Value {
@@ -181,6 +184,7 @@ impl<'t> Prepared<'t> {
                         Some(problem) => tested.failures.push(self.failure(i, problem)),
                     }
                     decided.insert(judgement.rule);
+                    decided.extend(judgement.would.map(|would| would.rule));
                 }
                 Err(problem) => tested.failures.push(self.failure(i, problem)),
             }
@@ -250,7 +254,17 @@ impl Case {
     fn differs(&self, judgement: &Judgement) -> Option<String> {
         let is_other = self.rule.as_ref().is_some_and(|rule| *rule != judgement.rule);
         if self.verdict == judgement.verdict && !is_other {
-            return None;
+            let told = |would: &Option<Would>| {
+                would.as_ref().map_or_else(
+                    || "nothing".to_owned(),
+                    |would| format!("{} by {}", word(would.verdict), would.rule),
+                )
+            };
+            let is_as_expected = self.would.is_none() || self.would == judgement.would;
+            let (expected, found) = (told(&self.would), told(&judgement.would));
+            return (!is_as_expected).then(|| {
+                format!("{} {}: expected that it would be {expected}, found {found}", self.action, self.args)
+            });
         }
         let expected = self.rule.as_ref().map_or_else(String::new, |rule| format!(" by {rule}"));
         Some(format!(

@@ -5,7 +5,7 @@
 mod condition;
 mod facts;
 
-use latchgate_wire::receipt::{Boundary, Verdict};
+use latchgate_wire::receipt::{Boundary, Verdict, Would};
 use serde::Serialize;
 
 use super::args::Unrepresentable;
@@ -26,6 +26,9 @@ pub struct Explanation {
     /// What the agent may be told.
     pub reason: Option<String>,
     pub ask_reason: Option<String>,
+    /// What the other rules would answer, where one that only observes denies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would: Option<Would>,
     /// Rules whose conditions hold, in the order written, whether or not they decided.
     pub fired: Vec<Fired>,
     /// Rules over this action that did not fire, the nearest first.
@@ -63,8 +66,8 @@ impl Policy {
         let near = facts.near();
         let changes = changes(&judgement, &facts, &near, question);
         let fired = facts.fired(&judgement.rule);
-        let Judgement { verdict, rule, reason, ask_reason, .. } = judgement;
-        Ok(Explanation { verdict, rule, reason, ask_reason, fired, near, changes })
+        let Judgement { verdict, rule, reason, ask_reason, would, .. } = judgement;
+        Ok(Explanation { verdict, rule, reason, ask_reason, would, fired, near, changes })
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response,
+    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, PolicySet, Request,
+    Response,
 };
 use latchgate_wire::ids::SessionId;
 use latchgate_wire::principal::Principal;
-use latchgate_wire::receipt::{Boundary, PlanKind, Verdict};
+use latchgate_wire::receipt::{Boundary, PlanKind, Verdict, Would};
 use latchgate_wire::time::Timestamp;
 use serde_json::Value;
 
@@ -60,6 +61,8 @@ pub struct Judgement {
     pub reason: Option<String>,
     /// The `@at_most` of the rule that decided; never there when the verdict is Deny. Judging does not count calls.
     pub at_most: Option<AtMost>,
+    /// What the other rules would have answered; there where one that only observes denied.
+    pub would: Option<Would>,
 }
 
 impl<'a> Agent<'a> {
@@ -145,23 +148,25 @@ impl Policy {
     }
 
     fn judge_step(&self, action: &Action, request: &Request, entities: &Entities) -> Judgement {
-        let found = self.found(action, request, entities);
-        let asking = found.asking();
-        let how = asking.iter().fold(Asking::default(), |how, rule| how.and(rule.asking));
-        match (found.denied, asking.first().copied().or(found.allowing)) {
-            (Some(denial), _) => denial,
-            (None, Some(rule)) => Judgement { asking: how, ..Judgement::by(rule) },
-            (None, None) => Judgement::deny(DEFAULT),
+        let judged = self.found(&action.rules, request, entities).judgement();
+        let decider = self.rule_places.get(&judged.rule).and_then(|place| self.rules.get(*place));
+        match &action.others {
+            Some(others) if decider.is_some_and(|rule| rule.observes) => {
+                let would = self.found(others, request, entities).judgement();
+                Judgement { would: Some(Would { rule: would.rule, verdict: would.verdict }), ..judged }
+            }
+            Some(_) | None => judged,
         }
     }
 
-    /// What the rules find in one step.
-    pub(super) fn found(&self, action: &Action, request: &Request, entities: &Entities) -> Found<'_> {
-        let response = Authorizer::new().is_authorized(request, &action.rules, entities);
+    /// What rules find in one step.
+    pub(super) fn found(&self, rules: &PolicySet, request: &Request, entities: &Entities) -> Found<'_> {
+        let response = Authorizer::new().is_authorized(request, rules, entities);
         let satisfied = self.in_order(response.diagnostics().reason());
         match response.decision() {
             Decision::Deny => {
-                let denial = match satisfied.first() {
+                // Who only observes names a denial that nobody else gives.
+                let denial = match satisfied.iter().find(|rule| !rule.observes).or(satisfied.first()) {
                     Some(rule) => Judgement::by(rule),
                     None => self.failed(&response).unwrap_or_else(|| Judgement::deny(DEFAULT)),
                 };
@@ -214,6 +219,16 @@ impl<'r> Found<'r> {
         found
     }
 
+    fn judgement(self) -> Judgement {
+        let asking = self.asking();
+        let how = asking.iter().fold(Asking::default(), |how, rule| how.and(rule.asking));
+        match (self.denied, asking.first().copied().or(self.allowing)) {
+            (Some(denial), _) => denial,
+            (None, Some(rule)) => Judgement { asking: how, ..Judgement::by(rule) },
+            (None, None) => Judgement::deny(DEFAULT),
+        }
+    }
+
     /// The asks that no allow stands for.
     pub fn asking(&self) -> Vec<&'r Rule> {
         self.asks.iter().copied().filter(|ask| self.instead(ask).is_none()).collect()
@@ -232,26 +247,41 @@ impl Judgement {
             Effect::Deny => (Verdict::Deny, None),
         };
         let (reason, at_most) = (rule.reason.clone(), rule.at_most.clone());
-        Self { verdict, rule: rule.id.clone(), ask_reason, asking: rule.asking, reason, at_most }
+        Self { verdict, rule: rule.id.clone(), ask_reason, asking: rule.asking, reason, at_most, would: None }
     }
 
     fn deny(rule: &str) -> Self {
         let rule = rule.to_owned();
         let asking = Asking::default();
-        Self { verdict: Verdict::Deny, rule, ask_reason: None, asking, reason: None, at_most: None }
+        Self {
+            verdict: Verdict::Deny,
+            rule,
+            ask_reason: None,
+            asking,
+            reason: None,
+            at_most: None,
+            would: None,
+        }
     }
 
     /// The stricter of two; the first of equals. With the same verdict, limited is stricter than unlimited: a plan
-    /// must not escape the limit on one of its steps by beginning with another.
+    /// must not escape the limit on one of its steps by beginning with another. A denial that stands by itself goes
+    /// before one that only observes.
     fn stricter(self, other: Self) -> Self {
-        let rank = |judged: &Self| (strictness(judged.verdict), judged.at_most.is_some());
+        let would = |judged: &Self| judged.would.as_ref().map_or(u8::MAX, |would| strictness(would.verdict));
+        let rank = |judged: &Self| (strictness(judged.verdict), judged.at_most.is_some(), would(judged));
         let asking = self.asking.and(other.asking);
         let stricter = if rank(&other) > rank(&self) { other } else { self };
         Self { asking, ..stricter }
     }
 
     /// Allow becomes Ask for `reason`; a rule that allows keeps its name.
-    fn at_least_ask(self, reason: Option<String>) -> Self {
+    fn at_least_ask(mut self, reason: Option<String>) -> Self {
+        if let (Some(would), Some(_)) = (&mut self.would, &reason)
+            && would.verdict == Verdict::Allow
+        {
+            would.verdict = Verdict::Ask;
+        }
         match (self.verdict, reason) {
             (Verdict::Allow, Some(reason)) => {
                 Self { verdict: Verdict::Ask, ask_reason: Some(reason), ..self }

@@ -39,6 +39,8 @@ pub(super) struct Action {
     pub uid: EntityUid,
     pub args: Record,
     pub rules: PolicySet,
+    /// Those of `rules` that do not only observe; there where some do.
+    pub others: Option<PolicySet>,
     /// The action and its groups.
     pub entities: Entities,
 }
@@ -68,7 +70,7 @@ impl Policy {
         let schema_json = schema::cedar_schema(&real);
         let vocabulary = Vocabulary::new(&schema_json).map_err(alone)?;
         let document = document(&sources, &schema_json).map_err(alone)?;
-        let actions = prepare(&real, &written, &vocabulary.schema).map_err(alone)?;
+        let actions = prepare(&real, &written, &rules, &vocabulary.schema).map_err(alone)?;
         let rule_places = rules.iter().enumerate().map(|(place, rule)| (rule.id.clone(), place)).collect();
         let digest = Digest::of(&document);
         let budgets = sources.iter().flat_map(|source| source.budgets.clone()).collect();
@@ -326,6 +328,7 @@ fn help(error: &dyn Diagnostic, otherwise: &str) -> String {
 fn prepare(
     types: &[ActionType],
     rules: &[cedar::Policy],
+    read: &[Rule],
     schema: &Schema,
 ) -> Result<BTreeMap<String, Action>, PolicyError> {
     let entities = schema.action_entities().map_err(|e| internal(&e))?;
@@ -333,12 +336,21 @@ fn prepare(
     let actions = types.iter().map(|ty| {
         let uid = entity_uid(&action_type, &ty.id);
         let covering = rules.iter().filter(|rule| names::covers(&rule.action_constraint(), ty));
+        let observes = |rule: &&cedar::Policy| {
+            let id: &str = rule.id().as_ref();
+            read.iter().any(|read| read.observes && read.id == id)
+        };
+        let others = covering
+            .clone()
+            .any(|rule| observes(&rule))
+            .then(|| PolicySet::from_policies(covering.clone().filter(|rule| !observes(rule)).cloned()));
         let relevant = entities.iter().filter(|entity| {
             let id = entity.uid();
             id == uid || ty.groups.contains(id.id().unescaped())
         });
         let action = Action {
             rules: PolicySet::from_policies(covering.cloned()).map_err(|e| internal(&e))?,
+            others: others.transpose().map_err(|e| internal(&e))?,
             entities: Entities::from_entities(relevant.cloned(), None).map_err(|e| internal(&e))?,
             args: ty.args.clone(),
             uid,

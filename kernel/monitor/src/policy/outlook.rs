@@ -33,6 +33,11 @@ impl Policy {
         action.rules.policies().any(|rule| rule.effect() == cedar::Effect::Permit)
     }
 
+    /// Whether any rule only observes: then what the others would answer is recorded, and not done.
+    pub fn observes(&self) -> bool {
+        self.rules.iter().any(|rule| rule.observes)
+    }
+
     /// Why the rule of this `@id` wants a person to be asked.
     pub fn ask_reason(&self, rule: &str) -> Option<String> {
         let place = self.rule_places.get(rule)?;

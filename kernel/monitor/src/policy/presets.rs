@@ -21,7 +21,7 @@ macro_rules! presets {
     };
 }
 
-const PRESETS: &[Preset] = presets!["standard", "read-only", "coding", "team", "ops", "lockdown"];
+const PRESETS: &[Preset] = presets!["standard", "read-only", "coding", "team", "ops", "lockdown", "observe"];
 
 impl Preset {
     fn table(&self) -> Table {

@@ -24,6 +24,8 @@ pub(super) struct Rule {
     pub asking: Asking,
     /// Of an allow: the asks that need not be answered where this rule is satisfied.
     pub instead_of: Vec<String>,
+    /// A forbid that stands in front of the others while somebody looks at what they would answer.
+    pub observes: bool,
     /// Of the rule as written: a rule is more than its name.
     pub digest: Digest,
 }
@@ -75,6 +77,7 @@ impl Rule {
         let (mut id, mut ask, mut reason, mut rate) = (None, None, None, None);
         let mut instead_of = Vec::new();
         let mut asking = Asking::default();
+        let mut observes = false;
         for (name, value) in rule.annotations() {
             let read = match name {
                 "id" => read_id(value, place).map(|value| id = Some(value)),
@@ -82,6 +85,7 @@ impl Rule {
                 "reason" => read_text(name, value, place).map(|value| reason = Some(value)),
                 "at_most" => read_rate(value, place).map(|value| rate = Some(value)),
                 "expires" => read_expiry(value, place).map(|value| asking.expires_s = Some(value)),
+                "observe" => read_observe(value, rule, place).map(|()| observes = true),
                 "approvers" => read_approvers(value, place).map(|value| asking.approvers = value),
                 "instead_of" => read_names(value, place).map(|value| instead_of = value),
                 _ => Err(unknown(name, place)),
@@ -120,7 +124,7 @@ impl Rule {
                 let at_most = rate.map(|rate| rate.of(&id));
                 let digest = Digest::of(rule.to_string().as_bytes());
                 let (file, line) = (place.source.name.clone(), place.line());
-                Ok(Self { digest, id, file, line, effect, reason, at_most, asking, instead_of })
+                Ok(Self { digest, id, file, line, effect, reason, at_most, asking, instead_of, observes })
             }
             _ => Err(errors),
         }
@@ -171,6 +175,14 @@ fn read_expiry(value: &str, place: &Place<'_>) -> Result<u64, PolicyError> {
     })
 }
 
+fn read_observe(value: &str, rule: &cedar::Policy, place: &Place<'_>) -> Result<(), PolicyError> {
+    if rule.effect() == cedar::Effect::Forbid && value.is_empty() {
+        return Ok(());
+    }
+    let remedy = "write it alone, as @observe, in front of a forbid: what is observed is not done";
+    Err(place.error_at("observe", "@observe on a permit, or with a text", remedy))
+}
+
 fn read_approvers(value: &str, place: &Place<'_>) -> Result<u32, PolicyError> {
     let number = value.parse().ok().filter(|n| (1..=APPROVERS_MAX).contains(n) && n.to_string() == value);
     number.ok_or_else(|| {
@@ -186,6 +198,6 @@ fn unknown(name: &str, place: &Place<'_>) -> PolicyError {
     place.error_at(
         name,
         format!("unknown annotation @{name}"),
-        "use @id, @reason, @ask, @expires, @approvers, @instead_of or @at_most",
+        "use @id, @reason, @ask, @expires, @approvers, @instead_of, @at_most or @observe",
     )
 }

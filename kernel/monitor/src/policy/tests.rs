@@ -540,3 +540,46 @@ proptest! {
         }
     }
 }
+
+const OBSERVED: &str = r#"@id("watch") @observe forbid (principal, action in Action::"class:write", resource);
+@id("all") permit (principal, action, resource);
+@id("ask") @ask("why") permit (principal, action == Action::"file_write", resource);"#;
+
+#[test]
+fn a_rule_that_observes_denies_and_tells_what_the_others_would_answer() {
+    let policy = load(OBSERVED).unwrap();
+    assert!(policy.observes());
+    let judged = judge(&policy, "file_write", &file()).unwrap();
+    assert_eq!((judged.verdict, judged.rule.as_str()), (Verdict::Deny, "watch"));
+    let would = judged.would.unwrap();
+    assert_eq!((would.verdict, would.rule.as_str()), (Verdict::Ask, "ask"));
+    // What it does not cover is judged as ever, and so is everything without it.
+    assert_eq!(judge(&policy, "file_read", &file()).unwrap().would, None);
+    let plain = load(&OBSERVED.replace(" @observe", "")).unwrap();
+    assert!(!plain.observes());
+    assert_eq!(judge(&plain, "file_write", &file()).unwrap().would, None);
+}
+
+#[test]
+fn who_observes_hides_no_denial_that_stands_without_it() {
+    let also =
+        format!("{OBSERVED}\n@id(\"never\") forbid (principal, action == Action::\"file_write\", resource);");
+    let judged = judge(&load(&also).unwrap(), "file_write", &file()).unwrap();
+    assert_eq!((judged.verdict, judged.rule.as_str(), judged.would), (Verdict::Deny, "never", None));
+    // A critical action under the same user is denied before any rule is asked.
+    let policy = load(OBSERVED).unwrap();
+    let (samples, args) = (samples(), url());
+    let plan = plan(&samples[4], &args);
+    let asked = Question { boundary: Boundary::SameUser, ..question(&samples[4], &args, &plan) };
+    assert_eq!(policy.judge(&asked).unwrap().rule, "boundary:same-user");
+}
+
+#[test]
+fn observing_is_a_forbids_and_has_no_text() {
+    let rule = |annotation: &str, effect: &str| {
+        format!("@id(\"a\")\n{annotation}\n{effect} (principal, action, resource);")
+    };
+    refused(&rule("@observe", "permit"), 2, "@observe");
+    refused(&rule("@observe(\"yes\")", "forbid"), 2, "@observe");
+    assert!(load(&rule("@observe", "forbid")).is_ok());
+}

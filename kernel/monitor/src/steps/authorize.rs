@@ -102,6 +102,7 @@ impl Planned {
             rule: judgement.rule.clone(),
             verdict: judgement.verdict,
             at_most: judgement.at_most.as_ref().map(|limit| AtMost { n: limit.n, window_s: limit.window_s }),
+            would: judgement.would.clone(),
         }
     }
 }

@@ -133,6 +133,10 @@ fn sheet(facts: &mut Facts, told: &Told) {
     let explained = &told.explanation;
     let decided = format!("{} by {}", verdict(explained.verdict), styled(&explained.rule).bold());
     facts.add("verdict", decided);
+    if let Some(would) = &explained.would {
+        let by = styled(&would.rule);
+        facts.add("would be", format!("{} by {by}, if this gate did not observe", verdict(would.verdict)));
+    }
     if let Some(reason) = &explained.reason {
         facts.add("told", format!("the agent: {}", styled(reason)));
     }

@@ -21,6 +21,9 @@ pub struct Started {
     boundary: String,
     root: Option<PathBuf>,
     actions: usize,
+    /// A rule only observes.
+    #[serde(default)]
+    observes: bool,
     pub agent_socket: PathBuf,
     /// The loopback port that takes agents' calls too.
     exposed: Option<SocketAddr>,
@@ -41,6 +44,7 @@ impl Started {
             boundary: summary.boundary.as_str().to_owned(),
             root: summary.root.clone(),
             actions: summary.actions,
+            observes: summary.observes,
             agent_socket: summary.agent_socket.clone(),
             exposed: summary.exposed,
             operator: summary.operator.clone(),
@@ -91,6 +95,9 @@ impl Started {
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if self.observes {
+            warnings.push(format!("THIS GATE OBSERVES: {}", crate::commands::reload::OBSERVES));
+        }
         if self.recovered_bytes > 0 {
             let to = self.recovered_to.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
             warnings.push(format!(
@@ -143,6 +150,7 @@ mod tests {
             boundary: "same-user".into(),
             root: Some("/r".into()),
             actions: 5,
+            observes: false,
             agent_socket: "/h/run/gate.sock".into(),
             exposed: None,
             operator: "local".into(),

@@ -10,6 +10,7 @@ use crate::home::keys::{KeyError, Keys, signing_key};
 use crate::home::places::Places;
 use crate::people::operators::{LOCAL, Operators};
 use crate::secrets::{Protection, SecretsError, offline};
+use crate::setup::policies::HomePolicy;
 use crate::upkeep::check;
 use crate::world::OsEntropy;
 
@@ -26,7 +27,15 @@ pub fn settings(places: &Places, told: &[String]) -> Vec<Finding> {
         // Policies that others could write were not read at all.
         return Vec::new();
     }
-    vec![Finding::ok("settings", "configuration, manifests, policies and modules are taken")]
+    let mut findings =
+        vec![Finding::ok("settings", "configuration, manifests, policies and modules are taken")];
+    if HomePolicy::load(places).is_ok_and(|policy| policy.observes) {
+        let what = "a rule with @observe is in the policy: this gate observes";
+        let means =
+            "what it covers is denied, and what the other rules would answer is recorded in its place";
+        findings.push(Finding::warning("policy", what).means(means).run("latchgate presets"));
+    }
+    findings
 }
 
 /// A problem that names a place in a file is mended in that file.

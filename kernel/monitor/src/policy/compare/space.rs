@@ -205,8 +205,7 @@ impl Laying<'_, '_> {
         self.add(&names, |_, marks| {
             let texts = marks.candidates(&["x", "x/y", ""]);
             let paths = texts.iter().filter_map(|text| FsPath::parse(text).ok());
-            let paths: BTreeSet<String> = paths.map(|path| path.as_str().to_owned()).collect();
-            paths.into_iter().map(Setting::Path).collect()
+            paths.map(|path| Setting::Path(path.as_str().to_owned())).collect()
         });
     }
 

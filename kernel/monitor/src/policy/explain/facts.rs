@@ -21,6 +21,8 @@ pub(super) struct Facts<'p> {
 /// A rule, and what it says of each step.
 struct Told {
     summary: RuleSummary,
+    /// Asks that it stands for where it fires.
+    instead_of: Vec<String>,
     written: CedarPolicy,
     of_steps: Vec<Met>,
 }
@@ -49,7 +51,8 @@ impl<'p> Facts<'p> {
             let Some(place) = policy.rule_places.get(id) else { continue };
             let Some(rule) = policy.rules.get(*place) else { continue };
             let of_steps = steps.iter().map(|(request, entities)| met(written, request, entities)).collect();
-            let told = Told { summary: RuleSummary::of(rule), written: written.clone(), of_steps };
+            let (summary, instead_of) = (RuleSummary::of(rule), rule.instead_of.clone());
+            let told = Told { summary, instead_of, written: written.clone(), of_steps };
             rules.push((*place, told));
         }
         rules.sort_by_key(|(place, _)| *place);
@@ -127,9 +130,11 @@ impl<'p> Facts<'p> {
 
 fn outcome<'f>(rules: &[&'f Told], step: usize) -> Outcome<'f> {
     let failed = rules.iter().find(|told| told.of_steps.get(step).is_some_and(|met| met.error().is_some()));
+    let fires = |told: &&&Told| told.of_steps.get(step) == Some(&Met::Fired);
+    let is_answered = |ask: &Told| rules.iter().filter(fires).any(|told| told.instead_of.contains(&ask.summary.id));
     let first = |effect| {
         let is_meant =
-            |told: &&&Told| told.summary.effect == effect && told.of_steps.get(step) == Some(&Met::Fired);
+            |told: &&&Told| told.summary.effect == effect && fires(told) && !is_answered(told);
         rules.iter().find(is_meant).map(|told| (effect, &told.summary))
     };
     let denied = first(Verdict::Deny).or_else(|| failed.map(|told| (Verdict::Deny, &told.summary)));
