@@ -7,9 +7,9 @@ use http::HeaderValue;
 use latchgate_wire::api::{
     ActionInfo, ActionList, AgentList, AgentRequest, AllowRequest, AllowanceList, AllowlistChanged,
     ApprovalDetail, ApprovalList, ApproveRequest, AuditPage, AuditQuery, BudgetList, ConsistencyProof,
-    Decided, DenyRequest, ForgetRequest, Forgot, KeyRotation, OperatorList, OperatorRequest, ReloadRequest, Reloaded,
-    ResolveRequest, RevokeRequest, RotateRequest, StandingList, StandingRevokeRequest, Status, TokenRequest,
-    UnknownList,
+    Decided, DenyRequest, ForgetRequest, Forgot, KeyRotation, OperatorList, OperatorRequest, ReloadRequest,
+    Reloaded, ResolveRequest, RevokeRequest, RotateRequest, StandingList, StandingRevokeRequest, Status,
+    TokenRequest, UnknownList,
 };
 use latchgate_wire::bundle::Bundle;
 use latchgate_wire::es256::SigningKey;

@@ -80,6 +80,7 @@ pub fn intent(n: u64, at: Timestamp) -> CallIntent {
                 rule: "allow-notes".into(),
                 verdict: Verdict::Allow,
                 at_most: None,
+                would: None,
             },
             idempotency_key: None,
             is_read: true,

@@ -67,6 +67,7 @@ fn read(home: &Home, ledger: &Ledger, n: u64, path: &str, rule: &str) -> u64 {
         rule: rule.into(),
         verdict: Verdict::Allow,
         at_most: None,
+        would: None,
     };
     let call = Call {
         action,

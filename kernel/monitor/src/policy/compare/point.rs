@@ -78,7 +78,11 @@ impl Point {
             calls_left: None,
             session: SessionId::new(1, 1),
             plan: PlanKind::Exact,
-            args: Record::of_request(&manifest.request_schema).least("x").as_object().cloned().unwrap_or_default(),
+            args: Record::of_request(&manifest.request_schema)
+                .least("x")
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
             target,
         }
     }

@@ -131,10 +131,10 @@ impl<'p> Facts<'p> {
 fn outcome<'f>(rules: &[&'f Told], step: usize) -> Outcome<'f> {
     let failed = rules.iter().find(|told| told.of_steps.get(step).is_some_and(|met| met.error().is_some()));
     let fires = |told: &&&Told| told.of_steps.get(step) == Some(&Met::Fired);
-    let is_answered = |ask: &Told| rules.iter().filter(fires).any(|told| told.instead_of.contains(&ask.summary.id));
+    let is_answered =
+        |ask: &Told| rules.iter().filter(fires).any(|told| told.instead_of.contains(&ask.summary.id));
     let first = |effect| {
-        let is_meant =
-            |told: &&&Told| told.summary.effect == effect && fires(told) && !is_answered(told);
+        let is_meant = |told: &&&Told| told.summary.effect == effect && fires(told) && !is_answered(told);
         rules.iter().find(is_meant).map(|told| (effect, &told.summary))
     };
     let denied = first(Verdict::Deny).or_else(|| failed.map(|told| (Verdict::Deny, &told.summary)));
