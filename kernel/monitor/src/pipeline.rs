@@ -139,7 +139,7 @@ fn not_admitted(error: HoldError) -> Result<Outcome, Denial> {
     match error {
         HoldError::Commit(CommitError::Refused(Refusal::Joined(prior))) => joined(*prior),
         HoldError::Commit(error) => Err(error.into()),
-        HoldError::Denied(denial) => Err(denial),
+        HoldError::Denied(denial) => Err(*denial),
     }
 }
 

@@ -241,6 +241,17 @@ unless { !(context.op.path like "*.env") };"#;
     }
 
     #[test]
+    fn an_ask_that_an_allow_stands_for_is_no_ask_without_the_others() {
+        let policy = r#"@id("one") @ask("why") permit (principal, action, resource);
+@id("but") @instead_of("one") permit (principal, action, resource);
+@id("two") @ask("why") permit (principal, action, resource);"#;
+        let found = explained(&load(policy).unwrap(), "file_write", &json!({"path": "a"}));
+        assert_eq!((found.verdict, found.rule.as_str()), (Verdict::Ask, "two"));
+        let expected = "without one (p.cedar:1), two (p.cedar:3) it would be allowed by but (p.cedar:2)";
+        assert_eq!(found.changes[1], expected);
+    }
+
+    #[test]
     fn an_allow_says_what_stands_nearest_against_it() {
         let found = explained(&load(POLICY).unwrap(), "file_read", &json!({"path": "src/a"}));
         assert_eq!(found.verdict, Verdict::Allow);

@@ -86,13 +86,13 @@ fn ms(seconds: u64) -> i64 {
 /// Not held: denied, or joined to an identical call.
 #[derive(Debug)]
 pub enum HoldError {
-    Denied(Denial),
+    Denied(Box<Denial>),
     Commit(CommitError),
 }
 
 impl From<Denial> for HoldError {
     fn from(denial: Denial) -> Self {
-        Self::Denied(denial)
+        Self::Denied(Box::new(denial))
     }
 }
 
