@@ -33,6 +33,11 @@ use exit::Exit;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    // The stages of a jail are started as this program too, before there is a second thread.
+    #[cfg(target_os = "linux")]
+    if let Some(status) = latchgate_jail::staged() {
+        return ExitCode::from(status);
+    }
     // Ends the process itself for --help, --version (0) and wrong usage (2).
     let cli = Cli::parse();
     let console = Console::new(if cli.global.json { Format::Json } else { Format::Text });

@@ -15,6 +15,7 @@ use latchgate_wire::bundle::Bundle;
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::{ApprovalId, ReceiptId};
 use latchgate_wire::notify::{Ask, AskedFor, ReceiverList};
+use latchgate_wire::jail::{JailConnections, JailOpened, JailRequest};
 use latchgate_wire::operator_token::OperatorToken;
 use latchgate_wire::principal::is_name;
 use latchgate_wire::secret::{SecretList, SecretName, SecretsRequest};
@@ -196,6 +197,22 @@ impl OperatorClient {
     pub async fn ask_of_receiver(&self, name: &str, ask: Ask) -> Result<AskedFor, ClientError> {
         let name = byte_serialize(name.as_bytes()).collect::<String>();
         self.post(&format!("/v1/notify/{name}/{}", ask.as_str()), &serde_json::json!({})).await
+    }
+
+    /// Has the gate open a listener for a jail, which it closes when this process ends.
+    ///
+    /// # Errors
+    /// `conflict` if there is a jail of that name.
+    pub async fn open_jail(&self, request: &JailRequest) -> Result<JailOpened, ClientError> {
+        self.post("/v1/jails", request).await
+    }
+
+    /// Puts on record what was reached from a jail.
+    ///
+    /// # Errors
+    /// `not_found` if there is no such jail.
+    pub async fn jail_connections(&self, jail: &str, made: &JailConnections) -> Result<Value, ClientError> {
+        self.post(&format!("/v1/jails/{jail}/connections"), made).await
     }
 
     /// Who may decide.

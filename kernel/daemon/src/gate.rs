@@ -24,6 +24,7 @@ use crate::calls::limits::{Rate, RateLimit};
 use crate::calls::refusals::Refusals;
 use crate::config::Config;
 use crate::home::places::Places;
+use crate::http::jails::Jails;
 use crate::metrics::Metrics;
 use crate::news::News;
 use crate::people::agents::Agents;
@@ -63,6 +64,7 @@ pub struct Gate {
     pub draining: CancellationToken,
     pub deliveries: Deliveries,
     pub news: News,
+    pub jails: Jails,
     /// Held while operators or agents change: one change is whole before the next begins.
     pub people: tokio::sync::Mutex<()>,
     /// Held from the reading of files to their being in force: what the log says last is what calls are judged by.
@@ -116,6 +118,7 @@ impl Gate {
             draining: CancellationToken::new(),
             deliveries: Deliveries::default(),
             news: parts.news,
+            jails: Jails::default(),
             people: tokio::sync::Mutex::new(()),
             reloading: tokio::sync::Mutex::new(()),
         }
@@ -141,7 +144,8 @@ impl Gate {
     pub fn boundary_for(&self, principal: &Principal) -> Boundary {
         match principal {
             Principal::Uid(uid) if [ROOT, self.uid].contains(uid) => Boundary::SameUser,
-            Principal::Uid(_) | Principal::Agent(_) | Principal::Jail(_) => self.boundary,
+            Principal::Jail(_) => Boundary::Jail,
+            Principal::Uid(_) | Principal::Agent(_) => self.boundary,
         }
     }
 

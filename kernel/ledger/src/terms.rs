@@ -2,6 +2,8 @@
 
 use latchgate_wire::api::AuditQuery;
 use latchgate_wire::entry::{Body, Call, Entry, Forgotten, RevocationTarget};
+use latchgate_wire::jail::{JailConnected, JailEnded, JailStarted};
+use latchgate_wire::principal::Principal;
 use latchgate_wire::receipt::Who;
 
 /// A name with its kind, such as `kind:call.intent` or `id:rcpt_...`.
@@ -55,6 +57,9 @@ pub fn kind(body: &Body) -> &'static str {
         Body::NotifyDelivered(_) => "notify.delivered",
         Body::NotifyFailed(_) => "notify.failed",
         Body::NotifyAsked(_) => "notify.asked",
+        Body::JailStarted(_) => "jail.started",
+        Body::JailConnected(_) => "jail.connected",
+        Body::JailEnded(_) => "jail.ended",
     }
 }
 
@@ -124,6 +129,11 @@ fn each_of(entry: &Entry, kind: &'static str) -> Vec<Term> {
             Forgotten::Session(session) => terms.id(session),
             Forgotten::Before(_) | Forgotten::Retention { .. } => {}
         },
+        Body::JailStarted(JailStarted { jail, .. })
+        | Body::JailConnected(JailConnected { jail, .. })
+        | Body::JailEnded(JailEnded { jail, .. }) => {
+            terms.add("principal", &Principal::Jail(jail.clone()));
+        }
         Body::GateStarted(_)
         | Body::GateRecovered(_)
         | Body::GateStopped(_)

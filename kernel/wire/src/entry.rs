@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
 use crate::notify;
+use crate::jail::{JailConnected, JailEnded, JailStarted};
 use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
 use crate::receipt::*;
@@ -99,6 +100,12 @@ pub enum Body {
     NotifyFailed(notify::Undelivered),
     #[serde(rename = "notify.asked")]
     NotifyAsked(notify::Asked),
+    #[serde(rename = "jail.started")]
+    JailStarted(JailStarted),
+    #[serde(rename = "jail.connected")]
+    JailConnected(JailConnected),
+    #[serde(rename = "jail.ended")]
+    JailEnded(JailEnded),
 }
 
 /// A gate took up the log.

@@ -4,7 +4,7 @@
 //! Read in this order: what a number or a name is (`ids`, `digest`, `time`, `principal`, `placement`), how bytes become values
 //! (`json`, `jcs`), who may ask (`es256`, `sealed_key`, `jwk`, `jws`, `lease`, `dpop`,
 //! `operator_token`), what is kept for services (`secret`), what is written down (`entry`, `receipt`,
-//! `keychain`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`, `bundle`), what is answered (`problem`, `api`,
+//! `keychain`, `jail`, `merkle`, `proof`, `tile`, `checkpoint`, `cosignature`, `bundle`), what is answered (`problem`, `api`,
 //! `stats`) and sent to others (`notify`), and how text from others is shown to people (`visible`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
@@ -31,6 +31,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod entry;
+pub mod jail;
 pub mod keychain;
 pub mod merkle;
 pub mod proof;

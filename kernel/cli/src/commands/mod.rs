@@ -24,6 +24,7 @@ mod policy;
 mod presets;
 mod reload;
 mod revoke;
+mod sandbox;
 mod secrets;
 mod serve;
 mod service;
@@ -97,6 +98,7 @@ enum Command {
     Down(down::Down),
     Status(status::Status),
     Doctor(doctor::Doctor),
+    Sandbox(sandbox::Sandbox),
     Call(call::Call),
     Actions(actions::Actions),
     Approvals(approvals::Approvals),
@@ -135,6 +137,7 @@ pub fn run(cli: Cli, console: &Console) -> Result<Exit, Failure> {
         Command::Down(down) => alone(down.run(&global, console)),
         Command::Status(status) => alone(status.run(&global, console)),
         Command::Doctor(doctor) => alone(doctor.run(&global, console)),
+        Command::Sandbox(sandbox) => sandbox.run(&global, console),
         Command::Call(call) => alone(call.run(&global, console)),
         Command::Actions(actions) => alone(actions.run(&global, console)),
         Command::Approvals(approvals) => alone(approvals.run(&global, console)),
@@ -191,7 +194,7 @@ mod tests {
     #[test]
     fn help_lists_the_commands_that_work_and_no_other() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        let expected = "up serve init down status doctor call actions approvals audit verify ledger presets policy secrets operator agents reload drain revoke clock notify config logs metrics service backup uninstall completions man demo";
+        let expected = "up serve init down status doctor sandbox call actions approvals audit verify ledger presets policy secrets operator agents reload drain revoke clock notify config logs metrics service backup uninstall completions man demo";
         assert_eq!(names.join(" "), expected);
     }
 

@@ -107,6 +107,23 @@ fn account(kind: &str, entry: &Value) -> (String, String, Tone) {
         "gate.started" => {
             (String::new(), format!("version {}, boundary {}", at("/version"), at("/boundary")), Tone::Quiet)
         }
+        "jail.started" => {
+            let what = format!("{} at level {}", at("/profile"), at("/level"));
+            (format!("jail:{}", at("/jail")), what, Tone::Quiet)
+        }
+        "jail.connected" => {
+            let connections = entry.pointer("/connections").and_then(Value::as_array);
+            let each = connections.into_iter().flatten().map(|made| {
+                format!(
+                    "{}:{}{}",
+                    text(made, "/host"),
+                    number(made, "/port"),
+                    maybe(made, "/refused", " refused: ")
+                )
+            });
+            (format!("jail:{}", at("/jail")), each.collect::<Vec<_>>().join(", "), Tone::Quiet)
+        }
+        "jail.ended" => (format!("jail:{}", at("/jail")), at("/reason"), Tone::Quiet),
         "gate.stopped" => (String::new(), at("/reason"), Tone::Quiet),
         "gate.recovered" => {
             let open = entry.pointer("/open_intents").and_then(Value::as_array).map_or(0, Vec::len);

@@ -109,6 +109,11 @@ impl Places {
         self.run_dir.join("gate.sock")
     }
 
+    /// A directory for each jail, with the socket of its listener.
+    pub fn jails_dir(&self) -> PathBuf {
+        self.run_dir.join("jails")
+    }
+
     pub fn admin_dir(&self) -> PathBuf {
         self.run_dir.join("admin")
     }

@@ -13,6 +13,7 @@ use latchgate_wire::api::{ActionList, ApprovalList, ReloadRequest, RevokeRequest
 use latchgate_wire::entry::{Body, ClockAccepted, LeaseRevoked, RevocationTarget, Role};
 use latchgate_wire::ids::{ApprovalId, TraceId};
 use latchgate_wire::notify::Ask;
+use latchgate_wire::jail::JailRequest;
 use latchgate_wire::operator_token;
 use latchgate_wire::problem::Code;
 use serde_json::json;
@@ -20,6 +21,7 @@ use serde_json::json;
 use super::agent::body;
 use super::audit;
 use super::incoming::Received;
+use super::jails;
 use super::ledger;
 use super::people;
 use super::respond::{self, Whole};
@@ -30,11 +32,12 @@ use crate::news;
 use crate::people::operators::Operated;
 use crate::people::revocation;
 
-pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Whole> {
+/// `process` is the one on the other side of the connection.
+pub async fn route(gate: &Arc<Gate>, process: Option<i32>, request: Request<Incoming>) -> Response<Whole> {
     let trace_id = gate.new_trace();
     let answered = match Received::read(request).await {
-        Ok(received) if received.method == Method::GET => routed(gate, &received, trace_id).await,
-        Ok(received) => whole(gate, received, trace_id).await,
+        Ok(received) if received.method == Method::GET => routed(gate, process, &received, trace_id).await,
+        Ok(received) => whole(gate, process, received, trace_id).await,
         Err(denial) => Err(denial),
     };
     answered.unwrap_or_else(|denial| {
@@ -46,10 +49,15 @@ pub async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Response<Who
 
 /// What was asked for is done to its end, whether or not the operator stays for the answer: a revocation that was written
 /// and not carried out, or a policy that the log has in force and the gate has not, would be neither.
-async fn whole(gate: &Arc<Gate>, received: Received, trace_id: TraceId) -> Result<Response<Whole>, Denial> {
+async fn whole(
+    gate: &Arc<Gate>,
+    process: Option<i32>,
+    received: Received,
+    trace_id: TraceId,
+) -> Result<Response<Whole>, Denial> {
     let asked = tokio::spawn({
         let gate = Arc::clone(gate);
-        async move { routed(&gate, &received, trace_id).await }
+        async move { routed(&gate, process, &received, trace_id).await }
     });
     asked.await.unwrap_or_else(|error| {
         gate.world.count_panic();
@@ -57,7 +65,12 @@ async fn whole(gate: &Arc<Gate>, received: Received, trace_id: TraceId) -> Resul
     })
 }
 
-async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Result<Response<Whole>, Denial> {
+async fn routed(
+    gate: &Arc<Gate>,
+    process: Option<i32>,
+    received: &Received,
+    trace_id: TraceId,
+) -> Result<Response<Whole>, Denial> {
     let segments: Vec<&str> = received.path.split('/').skip(1).collect();
     let by = |role| operator(gate, received, role);
     match (received.method.as_str(), segments.as_slice()) {
@@ -140,6 +153,17 @@ async fn routed(gate: &Arc<Gate>, received: &Received, trace_id: TraceId) -> Res
             gate.shutdown.cancel();
             Ok(respond::json(202, &json!({ "status": "draining" })))
         }
+        ("POST", ["v1", "jails"]) => {
+            let operated = by(Role::Admin)?;
+            let request: JailRequest = body(&received.body)?;
+            let opened = jails::open(gate, request, process, operated.name(), trace_id).await?;
+            Ok(respond::json(200, &opened))
+        }
+        ("POST", ["v1", "jails", name, "connections"]) => {
+            by(Role::Admin)?;
+            let log_index = jails::connected(gate, name, body(&received.body)?, trace_id).await?;
+            Ok(respond::json(200, &json!({ "log_index": log_index })))
+        }
         ("GET", ["v1", "notify"]) => {
             by(Role::Viewer)?;
             Ok(respond::json(200, &news::list(gate)))
@@ -174,6 +198,8 @@ fn unknown(segments: &[&str]) -> Denial {
             | ["v1", "secrets", _, "remove"]
             | ["v1", "standing", _, "revoke"]
             | ["v1", "allowlist", _, "remove"]
+            | ["v1", "jails"]
+            | ["v1", "jails", _, "connections"]
             | ["v1", "clock", "accept"]
             | ["v1", "ledger", "checkpoint" | "consistency" | "unknown" | "forget" | "rotate-key"]
             | ["v1", "ledger", "receipts" | "entries" | "unknown", _]

@@ -25,9 +25,11 @@ use super::{admin, agent, respond, tcp_peer};
 use crate::gate::Gate;
 
 /// Which routes a Unix socket has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Surface {
     Agent,
+    /// The agent API for the jail of this name, which is known by its listener.
+    Jail(String),
     Admin,
 }
 
@@ -35,7 +37,8 @@ pub enum Surface {
 #[derive(Clone)]
 enum Entrance {
     Agent(Listener, Option<Arc<Authority>>),
-    Admin,
+    /// With the process on the other side, where the kernel names it.
+    Admin(Option<i32>),
 }
 
 /// From the first byte, or from the last answer, to the end of a request's head. Ends idle connections too.
@@ -46,15 +49,16 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Takes connections of a Unix socket until the gate is to end, then lets those that are open finish. None waits to be taken
 /// behind others: whoever has more than his share is told so and closed.
-pub async fn serve(listener: &UnixListener, gate: Arc<Gate>, surface: Surface, allotment: Arc<Allotment>) {
+pub async fn serve(listener: &UnixListener, gate: Arc<Gate>, surface: &Surface, allotment: Arc<Allotment>) {
     let connections = Connections::new(gate, allotment);
     while let Some(accepted) = connections.next(listener.accept()).await {
         let Some(stream) = accepted else { continue };
         let Ok(peer) = stream.peer_cred() else { continue };
         let Some((stream, place)) = connections.place(peer.uid(), stream) else { continue };
         let entrance = match surface {
-            Surface::Admin => Entrance::Admin,
-            Surface::Agent => Entrance::Agent(connections.listener(peer.uid()), None),
+            Surface::Admin => Entrance::Admin(peer.pid()),
+            Surface::Agent => Entrance::Agent(connections.listener(Principal::Uid(peer.uid())), None),
+            Surface::Jail(name) => Entrance::Agent(connections.listener(Principal::Jail(name.clone())), None),
         };
         connections.begin(stream, entrance, place);
     }
@@ -81,7 +85,7 @@ pub async fn serve_tcp(
         let Some((stream, place)) = connections.place(uid, stream) else { continue };
         connections.begin(
             stream,
-            Entrance::Agent(connections.listener(uid), Some(Arc::clone(&authority))),
+            Entrance::Agent(connections.listener(Principal::Uid(uid)), Some(Arc::clone(&authority))),
             place,
         );
     }
@@ -100,8 +104,7 @@ impl Connections {
         Self { gate, graceful: GracefulShutdown::new(), allotment }
     }
 
-    fn listener(&self, uid: u32) -> Listener {
-        let peer = Principal::Uid(uid);
+    fn listener(&self, peer: Principal) -> Listener {
         let boundary = self.gate.boundary_for(&peer);
         Listener { peer, boundary }
     }
@@ -153,7 +156,7 @@ impl Connections {
                     Entrance::Agent(origin, authority) => {
                         agent::route(&gate, &origin, authority.as_deref(), request, delivery).await
                     }
-                    Entrance::Admin => admin::route(&gate, request).await,
+                    Entrance::Admin(process) => admin::route(&gate, process, request).await,
                 };
                 Ok::<_, std::convert::Infallible>(response)
             }

@@ -11,6 +11,7 @@ mod allotment;
 mod audit;
 mod connection;
 pub mod incoming;
+pub mod jails;
 mod ledger;
 mod patient;
 mod people;

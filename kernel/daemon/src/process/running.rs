@@ -114,7 +114,7 @@ impl Running {
         let listen = |socket: Socket, surface, allotment| {
             let gate = Arc::clone(&gate);
             tokio::spawn(async move {
-                serve(&socket.listener, gate, surface, allotment).await;
+                serve(&socket.listener, gate, &surface, allotment).await;
                 Some(socket)
             })
         };
@@ -213,6 +213,7 @@ impl Running {
             // A panic in a server is logged by its task; the ledger is closed all the same.
             sockets.push(server.await);
         }
+        gate.jails.end().await;
         self.ticker.abort();
         gate.news.ended().await;
         // Of calls that came in while the first of these was waited for.

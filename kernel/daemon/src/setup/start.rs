@@ -30,6 +30,7 @@ use crate::gate::{Gate, Parts};
 use crate::home::files::{FileError, read_private, read_unless_world_writable};
 use crate::home::keys::{KeyError, Keys, drop_next, install_next};
 use crate::home::places::Places;
+use crate::http::jails;
 use crate::http::listen::{Access, ListenError, Socket, bind};
 use crate::news::{self, News, Ways};
 use crate::people::agents::Agents;
@@ -135,6 +136,8 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     // The sockets' lock comes first: a second gate must not touch keys or ledger.
     let agent = bind(&places.agent_socket(), access)?;
     let admin = bind(&places.admin_socket(), Access::Private)?;
+    jails::remove_leftovers(&places.jails_dir())
+        .map_err(|source| StartError::Io { path: places.jails_dir(), source })?;
     let tcp = match resolved.config.http.expose {
         Some(address) => Some(bind_tcp(address).await?),
         None => None,
