@@ -194,8 +194,20 @@ impl Egress {
         Connection::open(origin, &pinned, proxy, &self.tls, &self.limits, deadline).await
     }
 
+    pub(crate) fn resolver(&self) -> &dyn Resolve {
+        self.resolver.as_ref()
+    }
+
+    pub(crate) fn development(&self) -> &Development {
+        &self.dev
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The proxy, but for loopback: what development permits is this machine, not the proxy's.
-    fn proxy_to(&self, origin: &Origin) -> Option<&Proxy> {
+    pub(crate) fn proxy_to(&self, origin: &Origin) -> Option<&Proxy> {
         self.proxy.as_ref().filter(|_| !origin.is_loopback())
     }
 }

@@ -96,7 +96,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const ADDRESSES_MAX: usize = 6;
 
 /// Tries the addresses in order, each with its share of the time left.
-async fn dial(
+pub(crate) async fn dial(
     addresses: &[SocketAddr],
     limits: &Limits,
     deadline: Instant,

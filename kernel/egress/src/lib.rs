@@ -27,6 +27,7 @@ mod proxy;
 mod resolve;
 mod scrub;
 mod tls;
+mod tunnel;
 mod vault;
 
 pub use addr::{Development, Forbidden, admissible};

@@ -70,6 +70,8 @@ pub struct Layout {
     /// Read and written; also where the command starts.
     pub workspace: PathBuf,
     pub read_only_workspace: bool,
+    /// Directories that are kept, with where they lie inside; read and written.
+    pub kept: Vec<(PathBuf, PathBuf)>,
     /// Further files and directories, under their own paths.
     pub binds: Vec<(PathBuf, Fill)>,
     /// The gate's directories, sockets included.
@@ -128,6 +130,12 @@ impl Layout {
                 writable.push(path.clone());
             }
             mounts.push(Mount::Bind { source: path.clone(), target: path, access });
+        }
+        for (source, target) in &self.kept {
+            let source = real(source)?;
+            not_of_the_gate(&source, &forbidden)?;
+            writable.push(target.clone());
+            mounts.push(Mount::Bind { source, target: target.clone(), access: Fill::ReadWrite });
         }
         mounts.extend(guarded(&workspace)?);
         // What lies below anything bound is covered, whatever was bound.

@@ -23,9 +23,17 @@ mod confine;
 #[cfg(target_os = "linux")]
 mod environment;
 #[cfg(target_os = "linux")]
+pub mod exits;
+#[cfg(target_os = "linux")]
 mod layout;
 #[cfg(target_os = "linux")]
+mod obstacles;
+#[cfg(target_os = "linux")]
 mod plan;
+#[cfg(target_os = "linux")]
+mod profile;
+#[cfg(target_os = "linux")]
+mod program;
 #[cfg(target_os = "linux")]
 mod raw;
 #[cfg(target_os = "linux")]
@@ -44,7 +52,13 @@ pub use environment::Environment;
 #[cfg(target_os = "linux")]
 pub use layout::{GATE_SOCKET, Layout, LayoutError};
 #[cfg(target_os = "linux")]
+pub use obstacles::{Obstacle, found as obstacles};
+#[cfg(target_os = "linux")]
 pub use plan::{Fill, Mount, Plan};
+#[cfg(target_os = "linux")]
+pub use profile::{GENERIC, Profile, ProfileError, Profiles};
+#[cfg(target_os = "linux")]
+pub use program::Program;
 #[cfg(target_os = "linux")]
 pub use stage::staged;
 #[cfg(target_os = "linux")]
