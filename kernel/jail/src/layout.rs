@@ -1,5 +1,6 @@
 //! From what the user wants to a [`Plan`]: which of the machine is inside, and what never is.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -227,18 +228,26 @@ fn is_seen(path: &Path, mounts: &[Mount]) -> bool {
 
 /// What is kept from the agent in a workspace that it may write to, where it is there.
 fn guarded(workspace: &Path) -> Result<Vec<Mount>, LayoutError> {
-    let mut mounts = Vec::new();
-    for path in KEPT.iter().map(|name| workspace.join(name)) {
-        if is_there(&path)? {
-            mounts.push(Mount::Bind { source: path.clone(), target: path, access: Fill::ReadOnly });
-        }
-    }
-    for path in SECRET.iter().map(|name| workspace.join(name)) {
-        if is_there(&path)? {
-            mounts.push(Mount::Hidden { target: path });
-        }
-    }
-    Ok(mounts)
+    let there = |names: &[&str]| -> Result<Vec<PathBuf>, LayoutError> {
+        let mut paths: Vec<PathBuf> = names.iter().map(|name| workspace.join(name)).collect();
+        let mut failed = None;
+        paths.retain(|path| is_there(path).unwrap_or_else(|error| failed.replace(error).is_some()));
+        failed.map_or(Ok(paths), Err)
+    };
+    let (kept, secret) = (there(&KEPT)?, there(&SECRET)?);
+    let on_the_way: BTreeSet<&Path> = kept
+        .iter()
+        .chain(&secret)
+        .filter_map(|path| path.parent())
+        .filter(|path| *path != workspace)
+        .collect();
+    // A directory that something is mounted on cannot be moved away and made anew.
+    let pinned = on_the_way.into_iter().map(|path| (path, Fill::ReadWrite));
+    let read_only = kept.iter().map(|path| (path.as_path(), Fill::ReadOnly));
+    let bind =
+        |(path, access): (&Path, Fill)| Mount::Bind { source: path.into(), target: path.into(), access };
+    let hidden = secret.iter().map(|path| Mount::Hidden { target: path.clone() });
+    Ok(pinned.chain(read_only).map(bind).chain(hidden).collect())
 }
 
 /// Whether something that can be covered is at `path`. A link there, or on the way, could lead the cover elsewhere.

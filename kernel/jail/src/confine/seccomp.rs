@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! allowed   what stands in the table may happen; all else does not exist (ENOSYS); another architecture's calls kill
-//! refused   what the table refuses, and forms of allowed calls that make namespaces or type on a terminal (EPERM)
+//! refused   what the table refuses, and forms of allowed calls that make namespaces, make setuid files or type on a
+//!           terminal (EPERM)
 //! families  sockets but those of the machine itself and of the Internet (EAFNOSUPPORT)
 //! ```
 
@@ -30,6 +31,23 @@ const CLONE_NEWTIME: u64 = 0x80;
 const FAMILIES: [i32; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 /// `TIOCSTI` types on a terminal, `TIOCLINUX` pastes into it, `TIOCSETD` changes how it works.
 const TERMINAL_INPUT: [u64; 3] = [0x5412, 0x541C, 0x5423];
+/// A setuid file in the workspace would be the caller's, outside, for everybody who starts it.
+const SET_IDS: [u64; 2] = [0o4000, 0o2000];
+/// What makes an `open` look at its mode: `O_CREAT`, and the bit that is `O_TMPFILE`'s alone.
+const CREATES: [u64; 2] = [0o100, 0o20_000_000];
+/// Calls with a mode, and where it stands.
+const MODES: [(c_long, u8); 3] = [(libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (libc::SYS_mknodat, 2)];
+#[cfg(target_arch = "x86_64")]
+const MODES_HERE: [(c_long, u8); 4] =
+    [(libc::SYS_chmod, 1), (libc::SYS_creat, 1), (libc::SYS_mknod, 1), (libc::SYS_fchmodat2, 2)];
+#[cfg(not(target_arch = "x86_64"))]
+const MODES_HERE: [(c_long, u8); 0] = [];
+/// Calls with flags and a mode behind them.
+const OPENS: [(c_long, u8); 1] = [(libc::SYS_openat, 2)];
+#[cfg(target_arch = "x86_64")]
+const OPENS_HERE: [(c_long, u8); 1] = [(libc::SYS_open, 1)];
+#[cfg(not(target_arch = "x86_64"))]
+const OPENS_HERE: [(c_long, u8); 0] = [];
 /// `personality(0xffffffff)` asks only; 0 is what everybody has.
 const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
 
@@ -76,6 +94,19 @@ fn refused() -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_unshare, bits(0, NAMESPACES | CLONE_NEWTIME)?);
     let typed = TERMINAL_INPUT.map(|request| one(1, Length::Dword, Op::Eq, request));
     rules.insert(libc::SYS_ioctl, typed.into_iter().collect::<Result<_, _>>()?);
+    for (call, mode) in MODES.into_iter().chain(MODES_HERE) {
+        let each = SET_IDS.map(|bit| one(mode, Length::Dword, Op::MaskedEq(bit), bit));
+        rules.insert(call, each.into_iter().collect::<Result<_, _>>()?);
+    }
+    for (call, flags) in OPENS.into_iter().chain(OPENS_HERE) {
+        let pairs = CREATES.into_iter().flat_map(|create| SET_IDS.map(|bit| (create, bit)));
+        let each = pairs.map(|(create, bit)| {
+            let creates = SeccompCondition::new(flags, Length::Dword, Op::MaskedEq(create), create)?;
+            let sets = SeccompCondition::new(flags + 1, Length::Dword, Op::MaskedEq(bit), bit)?;
+            SeccompRule::new(vec![creates, sets])
+        });
+        rules.insert(call, each.collect::<Result<_, _>>()?);
+    }
     rules.insert(libc::SYS_personality, vec![none_of(0, PERSONALITIES)?]);
     Ok(rules)
 }

@@ -141,6 +141,7 @@ fn pass_signals_on(runtime: &Runtime, started: &Start) -> Result<(), Failure> {
 }
 
 fn refused(error: JailError) -> Failure {
-    let failure = Failure::new(Exit::Failed, error.to_string());
-    failure.remedy("`latchgate sandbox doctor` says what this kernel gives, and what would change it")
+    let remedy = latchgate_jail::obstacles().first().map(|found| format!("{}: {}", found.what, found.remedy));
+    let doctor = "`latchgate sandbox doctor` says what this kernel gives";
+    Failure::new(Exit::Failed, error.to_string()).remedy(remedy.unwrap_or_else(|| doctor.into()))
 }
