@@ -51,6 +51,11 @@ fn boundaries() {
 }
 
 #[test]
+fn sandbox() {
+    check("sandbox");
+}
+
+#[test]
 fn ledger() {
     check("ledger");
 }

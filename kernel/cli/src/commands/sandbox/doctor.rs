@@ -1,7 +1,5 @@
 //! `sandbox doctor`: builds a jail at each level, the strongest first, and says which there are.
 
-use std::path::PathBuf;
-
 use latchgate_jail::{Environment, Jail, Layers, Layout};
 use latchgate_wire::jail::Level;
 use serde_json::json;
@@ -56,11 +54,14 @@ fn line(level: Level, result: &Result<Layers, String>) -> String {
 
 /// A whole jail, in which nothing is started.
 fn attempt(level: Level) -> Result<Result<Layers, String>, Failure> {
-    let workspace = tempfile::tempdir()?;
+    let place = tempfile::tempdir()?;
+    let [home, workspace] = ["home", "work"].map(|name| place.path().join(name));
+    std::fs::create_dir(&home)?;
+    std::fs::create_dir(&workspace)?;
     let layout = Layout {
         level,
-        home: PathBuf::from("/root"),
-        workspace: workspace.path().to_owned(),
+        home,
+        workspace,
         read_only_workspace: false,
         binds: Vec::new(),
         kept: Vec::new(),
