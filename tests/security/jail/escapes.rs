@@ -1,15 +1,13 @@
 //! The corpus of escapes: `probes.py`, run on the machine and inside.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use latchgate_tests::world::{World, isolated};
 use latchgate_tests::{Ran, binary, workspace};
-use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::Value;
 
 use super::place::{Place, has_jails, sandbox};
@@ -50,14 +48,9 @@ fn probes() -> PathBuf {
 
 /// Runs every probe by this command, with two descriptors that it ought not to hand on.
 fn run(command: Command, dir: &Path, at: &str) -> BTreeMap<String, (bool, String)> {
-    let (file, host) = (File::open(dir.join("host/secret")).unwrap(), File::open(dir.join("host")).unwrap());
-    // Through the shell, which gives them the numbers that the probes know.
-    for handed_on in [&file, &host] {
-        fcntl_setfd(handed_on, FdFlags::empty()).unwrap();
-    }
-    let (file, host) = (file.as_raw_fd(), host.as_raw_fd());
+    // By the shell, under the numbers that the probes know.
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(format!("exec \"$@\" 8<&{file} 9<&{host}")).arg("sh").arg(command.get_program());
+    shell.arg("-c").arg("exec \"$@\" 8<../host/secret 9<../host").arg("sh").arg(command.get_program());
     shell.args(command.get_args()).args(["probes.py", "run", at]);
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell.env("LATCHGATE_PROBE_SECRET", SECRET).current_dir(dir.join("work"));

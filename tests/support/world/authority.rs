@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -13,6 +13,8 @@ impl Authority {
     /// If there is no randomness.
     pub fn create() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // A subject of its own: some take a certificate whose issuer is called as itself for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "authority of a test's world");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
