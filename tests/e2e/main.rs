@@ -21,6 +21,7 @@ mod ledger;
 mod leftovers;
 mod metrics;
 mod notify;
+mod notify_secrets;
 mod once;
 mod passphrase;
 mod people;

@@ -14,8 +14,8 @@ use latchgate_wire::api::{
 use latchgate_wire::bundle::Bundle;
 use latchgate_wire::es256::SigningKey;
 use latchgate_wire::ids::{ApprovalId, ReceiptId};
-use latchgate_wire::notify::{Ask, AskedFor, ReceiverList};
 use latchgate_wire::jail::{JailConnections, JailOpened, JailRequest};
+use latchgate_wire::notify::{Ask, AskedFor, ReceiverList};
 use latchgate_wire::operator_token::OperatorToken;
 use latchgate_wire::principal::is_name;
 use latchgate_wire::secret::{SecretList, SecretName, SecretsRequest};

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::ids::{ApprovalId, GrantId, LeaseId, ReceiptId, SessionId, TraceId};
-use crate::notify;
 use crate::jail::{JailConnected, JailEnded, JailStarted};
+use crate::notify;
 use crate::operator_token::TokenDigest;
 use crate::principal::Principal;
 use crate::receipt::*;

@@ -66,6 +66,8 @@ fn outbound(target: Target, headers: Vec<(HeaderName, HeaderValue)>, body: Strin
         headers,
         body: Bytes::from(body),
         response_bytes_max: ANSWER_BYTES_MAX,
+        // A message carries its own: what it is signed with never goes out.
+        credentials: None,
     }
 }
 
