@@ -19,7 +19,7 @@ const ENOSPC: i32 = 28;
 const AFTERWARDS: usize = 15;
 
 /// Call, files, and whether the gate may go on where it failed: it may not where an entry's durability is in doubt.
-const FAILURES: [(&str, &str, bool); 16] = [
+const FAILURES: [(&str, &str, bool); 17] = [
     ("write", "/log/", false),
     ("sync", "/log/", false),
     ("open", "/payload/", true),
@@ -33,6 +33,7 @@ const FAILURES: [(&str, &str, bool); 16] = [
     ("write", "/keys/last-checkpoint.new", true),
     ("sync", "/keys/last-checkpoint.new", true),
     ("rename", "/keys/last-checkpoint.new", true),
+    ("write", "/ledger/checkpoints$", true),
     ("open", "/tile/", true),
     ("write", "/tile/", true),
     ("rename", "/tile/", true),

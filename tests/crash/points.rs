@@ -32,7 +32,7 @@ const fn point(name: &'static str, stage: Stage, op: &'static str, part: &'stati
     Point { name, stage, op, part }
 }
 
-const POINTS: [Point; 36] = [
+const POINTS: [Point; 37] = [
     // The way of a commit.
     point("payload created", Stage::Load, "open", "/payload/"),
     point("payload directory synced", Stage::Load, "sync", "/payload$"),
@@ -53,6 +53,7 @@ const POINTS: [Point; 36] = [
     point("copy synced", Stage::Load, "sync", "/keys/last-checkpoint.new"),
     point("copy renamed", Stage::Load, "rename", "/keys/last-checkpoint.new"),
     point("copy directory synced", Stage::Load, "sync", "/state/keys$"),
+    point("history written", Stage::Load, "write", "/ledger/checkpoints$"),
     // Taking up what a crash left.
     point("lock written", Stage::Start, "write", "/ledger/lock"),
     point("log taken up", Stage::Start, "write", "/log/"),
