@@ -183,6 +183,8 @@ fn a_failed_sync_of_space_for_one_payload_makes_nobody_else_s_durable() {
     assert!(ledger.payloads().put(&[7; 16 << 10]).is_err());
     let synced = latchgate_monitor::ports::Commit { payload: Durability::Synced, ..commit(config("p")) };
     assert!(matches!(pollster::block_on(ledger.commit(synced)), Err(CommitError::Closed(_))));
+    // Answered by the end of the thread, which has told by then why.
+    assert!(matches!(say(&ledger, config("p")), Err(CommitError::Closed(_))));
     assert_eq!(
         home.fatal.lock().unwrap().clone(),
         ["writing the ledger failed: the payload store has failed"]

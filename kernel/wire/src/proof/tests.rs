@@ -205,7 +205,8 @@ fn published_vectors_of_subtrees_are_judged_as_they_say() {
         return;
     }
     let is_subtree = |start: u64, end: u64| {
-        start < end && (end - start).checked_next_power_of_two().is_some_and(|span| start.is_multiple_of(span))
+        start < end
+            && (end - start).checked_next_power_of_two().is_some_and(|span| start.is_multiple_of(span))
     };
     let (mut inclusions, mut consistencies) = (0, 0);
     for path in files(&dir.join("subtreeinclusion")) {
