@@ -31,7 +31,8 @@ To restore one into a new home, with no gate running on it:
   export LATCHGATE_HOME=$HOME/restored
   mkdir -m 700 -p \"$LATCHGATE_HOME/state\"
   cp -a BACKUP/config/. \"$LATCHGATE_HOME/\"
-  cp -a BACKUP/ledger BACKUP/keys BACKUP/secrets.ag[e] \"$LATCHGATE_HOME/state/\"
+  cp -a BACKUP/ledger BACKUP/keys \"$LATCHGATE_HOME/state/\"
+  test ! -e BACKUP/secrets.age || cp -a BACKUP/secrets.age \"$LATCHGATE_HOME/state/\"
   latchgate verify && latchgate up --detach
 Never run the restored gate and the old one both: their ledgers would part.";
 

@@ -61,9 +61,15 @@ mod tests {
         assert_eq!(of(&template()).config, Config::default());
         let (first, rest) = template().split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
         let all = of(&format!("{first}\n{}", rest.replace("\n# ", "\n")));
-        for setting in all.settings() {
+        let of_receiver = format!("{}.team.", LIST.name);
+        let (receiver, rest): (Vec<_>, Vec<_>) =
+            all.settings().into_iter().partition(|setting| setting.name.starts_with(&of_receiver));
+        for setting in rest {
             assert_eq!(setting.origin, Origin::File, "{}", setting.name);
         }
+        // A receiver is an example: what it must have is there.
+        assert!(receiver.iter().any(|setting| setting.origin == Origin::File));
+        assert_eq!(all.config.notify.len(), 1);
     }
 
     #[test]
