@@ -13,7 +13,7 @@ const ROUTERS: [(&str, &str); 4] = [
     ("kernel/daemon/src/http/ledger.rs", "/v1/ledger"),
 ];
 /// Fewer are found where a router is written in another way than this reads it.
-const ROUTES_MIN: usize = 41;
+const ROUTES_MIN: usize = 45;
 
 pub struct Route {
     pub method: String,
@@ -66,6 +66,7 @@ fn filled<'a>(name: &str, before: &str, approval_id: &'a str) -> &'a str {
         "rule" => "allowed.0000000000000000",
         "seq" | "level" => "0",
         "place @ .." => "000",
+        "word @ (\"test\" | \"retry\")" => "test",
         other => panic!("what stands for `{other}` in {before}?"),
     }
 }
