@@ -246,7 +246,7 @@ fn check_value(value: &SecretText, is_short_taken: bool) -> Result<(), SpecError
 fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 255
-        && text == text.to_ascii_lowercase()
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:[]".contains(&b))
         && url::Host::parse(text).is_ok_and(|host| host.to_string() == text)
 }
 
