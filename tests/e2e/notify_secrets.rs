@@ -1,12 +1,11 @@
 //! Receivers behind secrets: signed webhooks, URLs and tokens that are taken by name, and never seen anywhere else.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use latchgate_tests::{Gate, Response, Seen, Upstream};
+use latchgate_tests::{Gate, Response, Seen, Upstream, assert_nowhere};
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -53,19 +52,6 @@ fn is_signed(seen: &Seen, key: &[u8]) -> bool {
     let mut signed = format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).into_bytes();
     signed.extend_from_slice(&seen.body);
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), &signed, &signature).is_ok()
-}
-
-/// No file below the directory has these bytes.
-fn assert_nowhere(dir: &Path, needle: &str) {
-    for item in std::fs::read_dir(dir).unwrap() {
-        let path = item.unwrap().path();
-        if path.is_dir() {
-            assert_nowhere(&path, needle);
-        } else if let Ok(bytes) = std::fs::read(&path) {
-            let found = bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
-            assert!(!found, "{} holds `{needle}`", path.display());
-        }
-    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use latchgate_tests::{Gate, OTHER_UID, Ran, Terminal, binary_for_others, eventually, workspace};
+use latchgate_tests::{
+    Gate, OTHER_UID, Ran, Terminal, assert_nowhere, binary_for_others, eventually, holds, workspace,
+};
 use serde_json::{Value, json};
 
 const VALUE: &str = "ghp_first-value-0123456789";
@@ -69,40 +71,13 @@ fn revealed(gate: &Gate, name: &str) -> String {
     gate.cli(&["secrets", "get", name, "--reveal"]).exited(0).stdout
 }
 
-fn holds(bytes: &[u8], value: &str) -> bool {
-    bytes.windows(value.len()).any(|window| window == value.as_bytes())
-}
-
-fn each_file(dir: &Path, look: &mut impl FnMut(&Path, &[u8])) {
-    for file in fs::read_dir(dir).unwrap() {
-        let path = file.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            each_file(&path, look);
-        } else if kind.is_file() {
-            look(&path, &fs::read(&path).unwrap());
-        }
-    }
-}
-
-/// Neither home nor what the gate said holds it.
-#[track_caller]
-fn assert_nowhere(gate: &Gate, value: &str) {
-    let mut files = 0;
-    each_file(gate.base(), &mut |path, bytes| {
-        files += 1;
-        assert!(!holds(bytes, value), "{}", path.display());
-    });
-    assert!(files > 2, "the home was looked into");
-}
-
 #[test]
 fn a_value_from_stdin_is_kept_encrypted_and_shown_only_when_asked_for() {
     let gate = home();
     let ran = set(&gate, "github_token", &format!("{VALUE}\n"));
     assert!(ran.stderr.contains("line break at the end of stdin is not part"), "{}", ran.stderr);
     assert_eq!((mode(&store(&gate)), mode(&identity(&gate))), (0o600, 0o600));
-    assert_nowhere(&gate, VALUE);
+    assert_nowhere(gate.base(), VALUE);
 
     let list = gate.cli(&["secrets", "list"]).exited(0);
     let json = listed(&gate);
@@ -224,7 +199,7 @@ fn a_running_gate_takes_a_change_at_once_and_the_ledger_learns_its_name() {
     assert!(gate.terminate().success());
     gate.assert_sound();
     for value in [VALUE, OTHER] {
-        assert_nowhere(&gate, value);
+        assert_nowhere(gate.base(), value);
     }
 }
 
@@ -485,5 +460,5 @@ fn what_a_token_is_fetched_with_is_set_and_listed_without_it() {
     let info = &listed(&gate)["secrets"][0];
     assert_eq!(info["kind"], "oauth2_client_credentials");
     assert_eq!((&info["token_url"], &info["hosts"]), (&json!(url), &json!(["api.example"])));
-    assert_nowhere(&gate, VALUE);
+    assert_nowhere(gate.base(), VALUE);
 }

@@ -3,7 +3,7 @@
 //! Read in this order: `gate` (the built binary with a home of its own, made by `builder`, its files by `private`), `chance` (drawn from a seed), `entries` (what its ledger
 //! says), `guest` (components to be run by it), `upstream` (the service that actions call), `tmpfs` (a disk to be filled), `disk_faults` (one that fails, and remembers), `stepped_clock`, `terminal` (with a person at it),
 //! `mcp_client` (the adapter behind pipes, its lines checked by `mcp_schema`), `npm_tools` (programs that are not ours),
-//! `wire` (bytes on a socket), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
+//! `wire` (bytes on a socket), `search` (for what must not be there), `key`, `token` and `proof` (made by hand), the callers that control every byte: `attempt`,
 //! `raw_agent`, `raw_operator`, and `relay` for whoever calls as another user.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails by panicking")]
@@ -20,6 +20,7 @@ mod npm_tools;
 mod patience;
 mod preload;
 mod private;
+mod search;
 mod stepped_clock;
 mod terminal;
 
@@ -58,6 +59,7 @@ pub use proof::Proof;
 pub use raw_agent::RawAgent;
 pub use raw_operator::RawOperator;
 pub use relay::Relay;
+pub use search::{assert_nowhere, each_file, holds};
 pub use stepped_clock::SteppedClock;
 pub use terminal::Terminal;
 pub use tmpfs::Tmpfs;

@@ -15,51 +15,29 @@
 //! and what confines them (`root`, `confine`).
 //!
 //! Unsafe code stands in `raw` alone.
+#![cfg(target_os = "linux")]
 
-#[cfg(target_os = "linux")]
 mod channel;
-#[cfg(target_os = "linux")]
 mod confine;
-#[cfg(target_os = "linux")]
 mod environment;
-#[cfg(target_os = "linux")]
 pub mod exits;
-#[cfg(target_os = "linux")]
 mod layout;
-#[cfg(target_os = "linux")]
 mod obstacles;
-#[cfg(target_os = "linux")]
 mod plan;
-#[cfg(target_os = "linux")]
 mod profile;
-#[cfg(target_os = "linux")]
 mod program;
-#[cfg(target_os = "linux")]
 mod raw;
-#[cfg(target_os = "linux")]
 mod root;
-#[cfg(target_os = "linux")]
 mod stage;
-#[cfg(target_os = "linux")]
 mod terminal;
-#[cfg(target_os = "linux")]
 mod warden;
 
-#[cfg(target_os = "linux")]
 pub use channel::Layers;
-#[cfg(target_os = "linux")]
 pub use environment::Environment;
-#[cfg(target_os = "linux")]
 pub use layout::{GATE_SOCKET, Layout, LayoutError};
-#[cfg(target_os = "linux")]
 pub use obstacles::{Obstacle, found as obstacles};
-#[cfg(target_os = "linux")]
 pub use plan::{Fill, Mount, Plan};
-#[cfg(target_os = "linux")]
 pub use profile::{GENERIC, Profile, ProfileError, Profiles};
-#[cfg(target_os = "linux")]
 pub use program::Program;
-#[cfg(target_os = "linux")]
 pub use stage::staged;
-#[cfg(target_os = "linux")]
 pub use warden::{Ended, Jail, JailError, Signals, Start};

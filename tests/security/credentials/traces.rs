@@ -1,10 +1,9 @@
 //! After calls of every kind no trace of a value is left: not in the ledger's directory, a log, an argument or an environment.
 
 use std::fs;
-use std::path::Path;
 
-use latchgate_tests::Response;
 use latchgate_tests::world::isolated;
+use latchgate_tests::{Response, each_file};
 use serde_json::json;
 
 use super::ground::{Sample, VALUE, assert_absent, call, forms, ground, set};
@@ -67,16 +66,4 @@ fn no_trace_of_a_value_is_left_anywhere() {
         assert!(files > 10, "the home was looked into");
         ground.gate.assert_sound();
     });
-}
-
-fn each_file(dir: &Path, look: &mut impl FnMut(&Path, &[u8])) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            each_file(&path, look);
-        } else if kind.is_file() {
-            look(&path, &fs::read(&path).unwrap());
-        }
-    }
 }

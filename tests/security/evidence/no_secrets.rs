@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use latchgate_tests::{Gate, Proof, Response, Upstream, policy};
+use latchgate_tests::{Gate, Proof, Response, Upstream, each_file, policy};
 use serde_json::json;
 
 use crate::scene::{LOOPBACK, Scene};
@@ -121,16 +121,4 @@ fn nothing_secret_is_written_shown_or_passed_along() {
     let entries = scene.gate.entries();
     assert!(entries.iter().any(|entry| entry.to_string().contains("fs:{path}")), "targets are templates");
     assert_eq!(fs::read_to_string(scene.gate.root().join(ARGUMENT)).unwrap(), ARGUMENT);
-}
-
-fn each_file(dir: &Path, look: &mut impl FnMut(&Path, &[u8])) {
-    for file in fs::read_dir(dir).unwrap() {
-        let path = file.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            each_file(&path, look);
-        } else if kind.is_file() {
-            look(&path, &fs::read(&path).unwrap());
-        }
-    }
 }

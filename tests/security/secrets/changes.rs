@@ -1,9 +1,6 @@
 //! A change of secrets is an admin's, works once, and leaves nothing of a value in answer, log or ledger.
 
-use std::fs;
-use std::path::Path;
-
-use latchgate_tests::{Attempt, Key, RawOperator, exchange};
+use latchgate_tests::{Attempt, Key, RawOperator, assert_nowhere, exchange, holds};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, counted, shown};
@@ -25,25 +22,6 @@ fn operator(scene: &Scene, name: &str, role: &str) -> RawOperator {
     RawOperator::new(&scene.gate.admin_socket(), key)
 }
 
-fn holds(bytes: &[u8]) -> bool {
-    bytes.windows(VALUE.len()).any(|window| window == VALUE.as_bytes())
-}
-
-fn assert_nowhere(dir: &Path) -> usize {
-    let mut files = 0;
-    for file in fs::read_dir(dir).unwrap() {
-        let path = file.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            files += assert_nowhere(&path);
-        } else if kind.is_file() {
-            files += 1;
-            assert!(!holds(&fs::read(&path).unwrap()), "{}", path.display());
-        }
-    }
-    files
-}
-
 #[test]
 fn nobody_but_an_admin_sets_or_removes_a_secret() {
     let scene = Scene::allowing();
@@ -52,7 +30,7 @@ fn nobody_but_an_admin_sets_or_removes_a_secret() {
     for (name, role) in [("vera", "viewer"), ("ana", "approver")] {
         let by = operator(&scene, name, role);
         let answer = scene.refuses(&format!("{role} sets"), forbidden, set(&by));
-        assert!(!holds(answer.to_string().as_bytes()));
+        assert!(!holds(answer.to_string().as_bytes(), VALUE));
         scene.refuses(&format!("{role} removes"), forbidden, by.post("/v1/secrets/token/remove", &json!({})));
         // The twin: names are for everybody who may look.
         let list = by.get("/v1/secrets").send().expect(200);
@@ -81,7 +59,7 @@ fn no_answer_to_any_body_repeats_a_value() {
     ];
     for body in bodies {
         let answer = scene.refuses(&body.to_string(), bad, admin.post("/v1/secrets", &body));
-        assert!(!holds(answer.to_string().as_bytes()), "{answer:#}");
+        assert!(!holds(answer.to_string().as_bytes(), VALUE), "{answer:#}");
     }
     // Of several one is refused: none is taken.
     let mut both = named("good", VALUE);
@@ -94,11 +72,11 @@ fn no_answer_to_any_body_repeats_a_value() {
     // The twin, and what a change answers.
     let reply = set(&admin).send();
     assert_eq!(reply.status, 200, "{}", shown(&reply));
-    assert!(!holds(&reply.body));
-    assert!(!holds(&admin.get("/v1/secrets").send().body));
+    assert!(!holds(&reply.body, VALUE));
+    assert!(!holds(&admin.get("/v1/secrets").send().body, VALUE));
     let base = scene.gate.base().to_owned();
-    assert!(assert_nowhere(&base) > 5);
-    assert!(!holds(scene.gate.log().as_bytes()));
+    assert!(assert_nowhere(&base, VALUE) > 5);
+    assert!(!holds(scene.gate.log().as_bytes(), VALUE));
     scene.end();
 }
 
